@@ -1,0 +1,259 @@
+"""`Engine`: the door to deciding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from optout_proxy.edits import url as urls
+from optout_proxy.engine import naming
+from optout_proxy.engine.answers import answer_for
+from optout_proxy.engine.community import Community
+from optout_proxy.engine.force import InForce
+from optout_proxy.engine.ladder import action_for, reason_for
+from optout_proxy.engine.outgoing import Outbound
+from optout_proxy.engine.recognise import Hit, Recogniser
+from optout_proxy.engine.responses import Inbound
+from optout_proxy.hosts import host_of, site_of
+from optout_proxy.model import (
+    ANSWERED,
+    Action,
+    Credit,
+    Decision,
+    Headers,
+    Level,
+    Request,
+    ResponseDecision,
+    Type,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from optout_proxy.engine.choices import Choices
+    from optout_proxy.engine.tool import Tool
+    from optout_proxy.resources import Resource, Resources
+
+_UNKNOWN: Final = Decision("allow", "No tool's rule knows it: it goes as it is.")
+_MEMO: Final = 4096
+
+
+class Engine:
+    """What is done about each request, by the rules of all tools and the user's choices.
+
+    Immutable: other choices make another engine.
+    """
+
+    def __init__(
+        self,
+        tools: Iterable[Tool],
+        choices: Choices,
+        resources: Resources,
+        community: Community | None = None,
+    ) -> None:
+        self.tools = {tool.id: tool for tool in tools}
+        self.choices = choices
+        self._resources = resources
+        self._community = community or Community(())
+        self._operators = {
+            site: tool.operator for tool in self.tools.values() for site in tool.operator_sites
+        }
+        everyone = tuple(self.tools.values())
+        force = InForce(self.tools, choices)
+        self._recogniser = Recogniser(everyone)
+        self._outbound = Outbound(everyone, force, choices)
+        self._inbound = Inbound(self.tools, force, choices)
+        self._opened: dict[str, bool] = {}
+        self._stoppable: dict[str, bool] = {}
+
+    # -- naming --------------------------------------------------------------------------------
+
+    def name(
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: Headers = (),
+        page: str | None = None,
+        type: Type | None = None,  # noqa: A002 - the field's word
+        embed: bool | None = None,
+        body: bytes | None = None,
+    ) -> Request:
+        """Name a request from its parts.
+
+        What is not given is read from the headers: the page from `Referer` and `Origin`, the type
+        from `Sec-Fetch-Dest`. `embed` says whether it was asked from inside another site's frame;
+        None where nobody watched, and then the page's address tells.
+        """
+        lines = naming.Lines(headers)
+        host = host_of(url)
+        kind, guessed = (type, False) if type else naming.type_of(url, method, lines)
+        page = naming.page_of(lines, host) if page is None else page
+        page_host = host_of(page)
+        if embed is None:
+            embed = bool(lines[b"sec-fetch-storage-access"]) or self._is_frame(page, page_host)
+        third, crosses = naming.party_of(kind, host, page_host, lines, self._operators)
+        is_frame_own = embed and kind != "document"
+        return Request(
+            url=url,
+            host=host,
+            page=page,
+            page_host=page_host,
+            type=kind,
+            guessed=guessed,
+            method=method,
+            third_party=third or is_frame_own,
+            cross_site=crosses or is_frame_own,
+            embed=is_frame_own,
+            headers=headers,
+            body=body,
+        )
+
+    def _is_frame(self, page: str, page_host: str) -> bool:
+        if site_of(page_host) not in self._operators:
+            return False
+        return self._recogniser.is_embed(page, page_host)
+
+    # -- what the wire asks before there is a request ------------------------------------------
+
+    def inspects(self, host: str) -> bool:
+        """Whether TLS to a host is opened; all else is tunnelled untouched."""
+        found = self._opened.get(host)
+        if found is None:
+            found = self.choices.inspects_pages_of(host) or self.may_stop(host)
+            _remember(self._opened, host, found)
+        return found
+
+    def may_stop(self, host: str) -> bool:
+        """Whether a rule in force names a host, so that nothing reaches it undecided."""
+        found = self._stoppable.get(host)
+        if found is None:
+            tools = self._recogniser.naming(host)
+            found = any(self.choices.may_enforce(tool.id) for tool in tools)
+            found = found or self._community.may_stop(host)
+            _remember(self._stoppable, host, found)
+        return found
+
+    def wants_body(self, request: Request) -> bool:
+        """Whether a `[[body]]` rule in force asks to see the body of a request."""
+        page_host = _page_host(request)
+        asking = self._recogniser.body_tools(request)
+        if any(self.choices.level(tool.id, page_host) != "allow" for tool in asking):
+            hit = self._recogniser.hit(request)
+            return hit is None or self._action(hit, page_host)[1] not in ANSWERED
+        return self._outbound.blanks_in(request, page_host)
+
+    # -- deciding ------------------------------------------------------------------------------
+
+    def decide(self, request: Request) -> Decision:
+        """What is done about a request, and why."""
+        hit = self._recogniser.hit(request)
+        page_host = _page_host(request)
+        if hit is None:
+            return self._unrecognised(request, page_host)
+        level, action = self._action(hit, page_host)
+        tool = hit.tool
+        target = ""
+        if action == "redirect":
+            target = self._target(hit, request)
+            action = action if target else "block"
+        reason = reason_for(hit.role, level, action, tool.name)
+        if action in ANSWERED:
+            return self._stopped(hit, level, action, request, reason, target)
+        if hit.role in {"visits", "permits"}:
+            return Decision(action, reason, tool.id, hit.role, level, hit.ref)
+        send, removed, credits = self._outbound.change(request, hit, action, page_host)
+        return Decision(
+            action, reason, tool.id, hit.role, level, hit.ref,
+            send=send, removed=removed, credits=credits,
+        )  # fmt: skip
+
+    def _action(self, hit: Hit, page_host: str) -> tuple[Level, Action]:
+        level = self.choices.level(hit.tool.id, page_host)
+        return level, action_for(hit.role, level, hit.modifier)
+
+    def _stopped(  # noqa: PLR0913, PLR0917 - one decision, spelled out
+        self, hit: Hit, level: Level, action: Action, request: Request, reason: str, target: str
+    ) -> Decision:
+        tool = hit.tool
+        answer = answer_for(
+            action, tool.id, request,
+            resource=self._resource(hit, request), target=target,
+            slots={"tool": tool.name, "host": request.host, "why": reason, "link": request.url},
+        )  # fmt: skip
+        credit = Credit(tool.id, level, action, hit.ref)
+        return Decision(
+            action, reason, tool.id, hit.role, level, hit.ref, answer=answer, credits=(credit,)
+        )
+
+    def _resource(self, hit: Hit, request: Request) -> Resource | None:
+        if request.type == "document":
+            return self._resources.get("blocked-document.html")
+        if hit.rule is None or hit.modifier != "redirect":
+            return None
+        return self._resources.get(hit.rule.options.value)
+
+    @staticmethod
+    def _target(hit: Hit, request: Request) -> str:
+        """Where a redirector leads; empty where it names no http(s) address."""
+        if hit.rule is None:
+            return ""
+        target = urls.query_value(request.url, hit.rule.options.value.removeprefix("?")) or ""
+        try:
+            parts = urlsplit(target)
+        except ValueError:
+            return ""
+        clean = target.isprintable() and " " not in target
+        return target if clean and parts.scheme in {"http", "https"} and parts.hostname else ""
+
+    def _unrecognised(self, request: Request, page_host: str) -> Decision:
+        """A request no tool's rule knows: community lists, then the page's own identifiers."""
+        if (listed := self._community.decide(request, self._resources)) is not None:
+            if listed.stops:
+                return listed
+        send, removed, credits = self._outbound.change(request, None, "allow", page_host)
+        if not credits:
+            if listed is not None:
+                return listed
+            return _UNKNOWN if send is None else _signalled(send)
+        first = credits[0]
+        return Decision(
+            "strip" if removed else "signal",
+            _taken(credits, self.tools),
+            first.tool, None, first.level, first.rule,
+            send=send, removed=removed, credits=credits,
+        )  # fmt: skip
+
+    def decide_response(
+        self,
+        request: Request,
+        decision: Decision,
+        status: int,  # noqa: ARG002 - page rewriting will depend on it
+        headers: Headers,
+    ) -> ResponseDecision:
+        """What is done to the head of the response to a request that was sent."""
+        return self._inbound.change(request, decision, headers, _page_host(request))
+
+
+def _page_host(request: Request) -> str:
+    """The page whose settings count: a navigation is judged by where it goes."""
+    return request.host if request.type == "document" else request.page_host
+
+
+def _signalled(send: object) -> Decision:
+    return Decision(
+        "allow",
+        "No tool's rule knows it; the policy's site is told Sec-GPC: 1.",
+        send=send,  # type: ignore[arg-type]
+    )
+
+
+def _taken(credits: tuple[Credit, ...], tools: dict[str, Tool]) -> str:
+    names = ", ".join(tools[c.tool].name if c.tool in tools else c.tool for c in credits)
+    return f"It goes on without what identifies you to {names}."
+
+
+def _remember(memo: dict[str, bool], host: str, value: bool) -> None:
+    if len(memo) >= _MEMO:
+        memo.clear()
+    memo[host] = value

@@ -1,0 +1,148 @@
+"""Which rules are in force for one message: the identity rules and opt-out cookies of the tools
+whose level on this page asks for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from optout_proxy.engine.identity import Identity, Taker
+from optout_proxy.hosts import parents
+from optout_proxy.model import Action, Level, Request, RuleRef
+from optout_proxy.rules.rule import Query
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from optout_proxy.engine.choices import Choices
+    from optout_proxy.engine.draft import Draft
+    from optout_proxy.engine.tool import PageCookie, Supplied, Tool
+
+ANY_NAME = "*"
+"""How a name is written down that went because everything on that host goes."""
+
+
+class Case(msgspec.Struct, frozen=True):
+    """A request or its response, and what was decided about it."""
+
+    request: Request
+    query: Query
+    tool: Tool | None
+    """The tool whose rule recognised the request."""
+    ref: RuleRef | None
+    action: Action
+    page_host: str
+    on_page: bool
+    """It belongs to an inspected page's own site."""
+
+    @property
+    def stripped(self) -> Tool | None:
+        """The tool that is sent this request without identity."""
+        return self.tool if self.action == "strip" else None
+
+    @property
+    def host(self) -> str:
+        return self.request.host
+
+
+class InForce:
+    """The rules of all tools, asked for one case at a time."""
+
+    def __init__(self, tools: Mapping[str, Tool], choices: Choices) -> None:
+        self._identity = Identity(tools.values())
+        self._choices = choices
+        self._cookies = [(tool, c) for tool in tools.values() for c in tool.express.cookies]
+        self._page_cookies = [
+            (tool, cookie) for tool in tools.values() for cookie in tool.express.page_cookies
+        ]
+
+    def level(self, tool: Tool, case: Case) -> Level:
+        return self._choices.level(tool.id, case.page_host)
+
+    def takes(self, tool: Tool, case: Case) -> bool:
+        """Whether the tool's identity rules hold on this page."""
+        return self.level(tool, case) in {"strip", "block"}
+
+    def takers(self, case: Case, kind: str) -> list[Taker]:
+        """The rules for one kind of thing, exceptions among them; first-party cookies excepted."""
+        found = [
+            taker
+            for taker in self._identity.on_own_host(case.query, kind)
+            if taker.tool is case.stripped or (case.query.third and self.takes(taker.tool, case))
+        ]
+        if case.on_page and kind != "cookie":
+            pages = self._identity.on_pages(case.query, kind)
+            found += [taker for taker in pages if self.takes(taker.tool, case)]
+        return found
+
+    def page_taker(self, name: str, case: Case) -> Taker | None:
+        """The rule that takes a first-party cookie."""
+        if not case.on_page:
+            return None
+        takers = self._identity.cookie(name)
+        return next((taker for taker in takers if self.takes(taker.tool, case)), None)
+
+    def supplied(self, case: Case) -> Iterator[tuple[Tool, Supplied]]:
+        """Opt-out cookies for this host: in third-party use, or on a request of that tool."""
+        for tool, cookie in self._cookies:
+            is_theirs = case.request.third_party or case.tool is tool
+            if is_theirs and cookie.host in parents(case.host):
+                if self.level(tool, case) != "allow":
+                    yield tool, cookie
+
+    def page_cookies(self, case: Case) -> Iterator[tuple[Tool, PageCookie]]:
+        """Opt-out cookies for the page's own host."""
+        for tool, cookie in self._page_cookies:
+            if self.level(tool, case) != "allow":
+                yield tool, cookie
+
+    def cookie_judge(self, draft: Draft, case: Case) -> Callable[[str], Taker | bool]:
+        """What becomes of a cookie by name: the rule that takes it, else whether it goes at all.
+
+        The draft is told of what goes, but for what a rule takes: the rule may only shorten it.
+        """
+        takers = self.takers(case, "cookie")
+        choose = chooser(takers)
+        keeps = self._keeper(takers, case)
+        replaced = {name: tool for tool, c in self.supplied(case) for name in c.replaces}
+
+        def judge(name: str) -> Taker | bool:
+            if taker := choose(name, name) or self.page_taker(name, case):
+                return taker
+            if case.stripped is not None and not keeps(name):
+                level = self.level(case.stripped, case)
+                draft.took("cookies", name, case.stripped.id, level, None, ANY_NAME)
+                return True
+            if tool := replaced.get(name):
+                draft.took("cookies", name, tool.id, self.level(tool, case), None, name)
+                return True
+            return False
+
+        return judge
+
+    def _keeper(self, takers: list[Taker], case: Case) -> Callable[[str], bool]:
+        """Which cookies pass though all others go: opt-out and consent cookies."""
+        rules = [t.rule for t in takers if t.rule.exception and t.tool is case.stripped]
+        names = {c.name for tool, c in self.supplied(case) if tool is case.stripped}
+        return lambda name: name in names or any(rule.names(name) for rule in rules)
+
+    def took(self, draft: Draft, case: Case, kind: str, name: str, taker: Taker) -> None:
+        """Note that a rule took a name."""
+        level = self.level(taker.tool, case)
+        draft.took(kind, name, taker.tool.id, level, taker.ref, taker.written(name))
+
+
+def chooser(takers: list[Taker]) -> Callable[[str, str], Taker | None]:
+    """Which of some matching rules takes `name` (in the text `name=value`); exceptions win."""
+
+    def choose(name: str, text: str) -> Taker | None:
+        chosen = None
+        for taker in takers:
+            if taker.rule.names(name, text):
+                if taker.rule.exception:
+                    return None
+                chosen = chosen or taker
+        return chosen
+
+    return choose

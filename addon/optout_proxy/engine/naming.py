@@ -1,0 +1,133 @@
+"""Name a request: its type, its page and its party, from what the browser says of it.
+
+Fetch Metadata (https://www.w3.org/TR/fetch-metadata/) where the browser sends it; else `Accept`
+and the end of the path, and then the type is a guess.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from optout_proxy.hosts import host_of, site_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from optout_proxy.model import Headers, Type
+
+_DESTINATIONS: Final[dict[str, Type]] = {
+    "document": "document",
+    "iframe": "subdocument",
+    "frame": "subdocument",
+    "fencedframe": "subdocument",
+    "embed": "object",
+    "object": "object",
+    "script": "script",
+    "worker": "script",
+    "sharedworker": "script",
+    "serviceworker": "script",
+    "audioworklet": "script",
+    "paintworklet": "script",
+    "style": "stylesheet",
+    "image": "image",
+    "font": "font",
+    "audio": "media",
+    "video": "media",
+    "track": "media",
+    "websocket": "websocket",
+    "empty": "xmlhttprequest",
+}
+_ENDINGS: Final[dict[str, Type]] = {
+    "js": "script",
+    "mjs": "script",
+    "css": "stylesheet",
+    "png": "image",
+    "gif": "image",
+    "jpg": "image",
+    "jpeg": "image",
+    "webp": "image",
+    "svg": "image",
+    "ico": "image",
+    "woff": "font",
+    "woff2": "font",
+    "ttf": "font",
+    "otf": "font",
+    "mp4": "media",
+    "webm": "media",
+    "mp3": "media",
+}
+
+
+class Lines:
+    """The header lines that name a request, by lower-case name; the first of each."""
+
+    __slots__ = ("_found",)
+
+    def __init__(self, headers: Headers) -> None:
+        self._found: dict[bytes, str] = {}
+        for name, value in reversed(headers):
+            self._found[name.lower()] = value.decode("latin-1")
+
+    def __getitem__(self, name: bytes) -> str:
+        return self._found.get(name, "")
+
+
+def type_of(url: str, method: str, lines: Lines) -> tuple[Type, bool]:
+    """The type of a request, and whether it is a guess."""
+    if lines[b"upgrade"].lower() == "websocket" or url[:3] in {"ws:", "wss"}:
+        return "websocket", False
+    if destination := lines[b"sec-fetch-dest"].lower():
+        kind = _DESTINATIONS.get(destination, "other")
+        beacon = kind == "xmlhttprequest" and method == "POST"
+        if beacon and lines[b"sec-fetch-mode"].lower() == "no-cors":
+            return "ping", False
+        return kind, False
+    return _guess(url, lines), True
+
+
+def _guess(url: str, lines: Lines) -> Type:
+    accept = lines[b"accept"].lower()
+    if "text/html" in accept or "application/xhtml" in accept:
+        return "document"
+    if accept.startswith("text/css"):
+        return "stylesheet"
+    if accept.startswith("image/"):
+        return "image"
+    if lines[b"ping-to"]:
+        return "ping"
+    path = url.partition("?")[0].partition("#")[0]
+    ending = path.rpartition("/")[2].rpartition(".")
+    return _ENDINGS.get(ending[2].lower(), "other") if ending[1] else "other"
+
+
+def page_of(lines: Lines, host: str) -> str:
+    """URL of the document that caused a request, as far as the browser tells; else empty."""
+    if host_of(referer := lines[b"referer"]):
+        return referer
+    if host_of(origin := lines[b"origin"]):
+        return f"{origin}/"
+    if lines[b"sec-fetch-site"].lower() == "same-origin":
+        return f"https://{host}/"
+    return ""
+
+
+def party_of(
+    kind: Type, host: str, page_host: str, lines: Lines, operators: Mapping[str, str]
+) -> tuple[bool, bool]:
+    """Whether a request is third party (site and operator), and whether it crosses sites."""
+    crosses = _crosses(kind, host, page_host, lines[b"sec-fetch-site"].lower())
+    if not crosses:
+        return False, False
+    operator = operators.get(site_of(host))
+    same = operator is not None and operator == operators.get(site_of(page_host))
+    return not same, True
+
+
+def _crosses(kind: Type, host: str, page_host: str, said: str) -> bool:
+    if said == "cross-site":
+        return True
+    if said in {"same-origin", "same-site", "none"}:
+        return False
+    if not page_host:
+        return kind != "document"  # nobody known asked for it: the strictest that fits
+    return host != page_host and site_of(host) != site_of(page_host)

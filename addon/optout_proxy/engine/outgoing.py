@@ -1,0 +1,216 @@
+"""The request to send: what is supplied, and what is taken away, byte for byte otherwise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from optout_proxy.edits import body as bodies
+from optout_proxy.edits import cookies, headers, url
+from optout_proxy.engine.draft import Draft
+from optout_proxy.engine.force import Case, InForce, chooser
+from optout_proxy.engine.identity import Taker, first_party
+from optout_proxy.engine.recognise import Hit, content_type
+from optout_proxy.model import Action, Credit, Headers, Outgoing, Removed, Request, RuleRef
+from optout_proxy.rules.rule import Query, parse_rule
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from optout_proxy.engine.choices import Choices
+    from optout_proxy.engine.tool import Tool
+
+type Changed = tuple[Outgoing | None, Removed, tuple[Credit, ...]]
+
+_IDENTIFYING: Final = frozenset(
+    name.encode()
+    for name in (
+        "if-none-match",
+        "authorization",
+        "x-client-data",
+        "sec-ch-ua-arch",
+        "sec-ch-ua-bitness",
+        "sec-ch-ua-form-factors",
+        "sec-ch-ua-full-version",
+        "sec-ch-ua-full-version-list",
+        "sec-ch-ua-model",
+        "sec-ch-ua-platform-version",
+        "sec-ch-ua-wow64",
+        "sec-ch-device-memory",
+        "sec-ch-dpr",
+        "sec-ch-viewport-height",
+        "sec-ch-viewport-width",
+        "sec-ch-width",
+        "device-memory",
+        "downlink",
+        "dpr",
+        "ect",
+        "rtt",
+        "viewport-width",
+    )
+)
+"""Request headers that single a browser out: validators a server chose, Chrome's experiment ids,
+and the client hints that https://wicg.github.io/ua-client-hints/ calls high-entropy."""
+
+
+class Outbound:
+    """Builds the request to send, from the rules in force and the choices."""
+
+    def __init__(self, tools: Sequence[Tool], force: InForce, choices: Choices) -> None:
+        self._force = force
+        self._choices = choices
+        self._params = [
+            (tool, param, parse_rule(param.where)) for tool in tools for param in tool.express.params
+        ]
+        self._blanks = [
+            (tool, body, ref, parse_rule(body.where))
+            for tool in tools
+            for body, ref in tool.bodies
+            if body.blank
+        ]
+
+    def change(self, request: Request, hit: Hit | None, action: Action, page_host: str) -> Changed:
+        """The request as it is sent; None in first place where nothing changes."""
+        on_page = first_party(request) and self._choices.inspects_pages_of(request.host)
+        draft = _Request(request)
+        if on_page or hit is not None or request.third_party:
+            case = _case(request, hit, action, page_host, on_page=on_page)
+            if case.tool is not None and action in {"signal", "strip"}:
+                draft.credit(case.tool.id, self._force.level(case.tool, case), case.ref)
+            self._take(draft, case)
+            if hit is not None or request.third_party:
+                self._supply(draft, case)
+        if hit is None or action in {"signal", "strip"}:
+            self._say_gpc(draft, request, hit, page_host)
+        return draft.result(action, hit.tool.id if hit else "")
+
+    # -- taking away ---------------------------------------------------------------------------
+
+    def _take(self, draft: _Request, case: Case) -> None:
+        if "?" in draft.url:
+            self._take_params(draft, case)
+        if headers.value(draft.headers, b"cookie") is not None:
+            self._take_cookies(draft, case)
+        self._take_headers(draft, case)
+        if case.request.body:
+            self._blank(draft, case)
+
+    def _take_params(self, draft: _Request, case: Case) -> None:
+        takers = self._force.takers(case, "removeparam")
+        if not takers:
+            return
+        choose = chooser(takers)
+
+        def cuts(name: str, text: str) -> bool:
+            if (taker := choose(name, text)) is not None:
+                self._force.took(draft, case, "params", name, taker)
+            return taker is not None
+
+        draft.url, _ = url.cut_params(draft.url, cuts)
+
+    def _take_cookies(self, draft: _Request, case: Case) -> None:
+        judge = self._force.cookie_judge(draft, case)
+
+        def cuts(name: str) -> bool:
+            if isinstance(verdict := judge(name), Taker):
+                self._force.took(draft, case, "cookies", name, verdict)
+                return True
+            return verdict
+
+        draft.headers, _ = headers.edit_cookie_headers(draft.headers, cuts)
+
+    def _take_headers(self, draft: _Request, case: Case) -> None:
+        for taker in self._force.takers(case, "removeheader"):
+            side, _, name = taker.rule.options.value.lower().partition(":")
+            if side == "request":
+                self._drop(draft, case, frozenset({name.encode()}), taker.tool, taker.ref)
+        if case.stripped is not None:
+            self._drop(draft, case, _IDENTIFYING, case.stripped, case.ref)
+            draft.headers = headers.origin_referer(draft.headers)
+
+    def _drop(
+        self, draft: _Request, case: Case, names: frozenset[bytes], tool: Tool, ref: RuleRef | None
+    ) -> None:
+        draft.headers, dropped = headers.without(draft.headers, names)
+        for name in dropped:
+            draft.took("headers", name, tool.id, self._force.level(tool, case), ref, name)
+
+    def _blank(self, draft: _Request, case: Case) -> None:
+        kind = content_type(case.request)
+        for tool, body, ref, where in self._blanks:
+            if self._force.takes(tool, case) and where.matches(case.query):
+                draft.body, names = bodies.blank(draft.body or b"", kind, frozenset(body.blank))
+                level = self._force.level(tool, case)
+                for name in names:
+                    draft.took("params", name, tool.id, level, ref, name)
+        if draft.body is not None and draft.body != case.request.body:
+            draft.headers = _measured(draft.headers, draft.body)
+
+    def blanks_in(self, request: Request, page_host: str) -> bool:
+        """Whether a body rule would empty fields of this request's body."""
+        if not self._blanks:
+            return False
+        case = _case(request, None, "allow", page_host, on_page=False)
+        return any(
+            self._force.takes(tool, case) and where.matches(case.query)
+            for tool, _, _, where in self._blanks
+        )
+
+    # -- supplying -----------------------------------------------------------------------------
+
+    def _supply(self, draft: _Request, case: Case) -> None:
+        for tool, param, where in self._params:
+            level = self._force.level(tool, case)
+            if level != "allow" and where.matches(case.query):
+                draft.url = url.set_param(draft.url, param.name, param.value)
+                draft.credit(tool.id, level, None)
+        for tool, cookie in self._force.supplied(case):
+            draft.headers = _with_cookie(draft.headers, cookie.name, cookie.value)
+            draft.credit(tool.id, self._force.level(tool, case), None)
+
+    def _say_gpc(self, draft: _Request, request: Request, hit: Hit | None, page_host: str) -> None:
+        """`Sec-GPC: 1`, once (https://www.w3.org/TR/gpc/)."""
+        if hit is None and not self._choices.covers(request.host):
+            return
+        if self._choices.sends_gpc(page_host):
+            draft.headers = headers.replaced(draft.headers, b"Sec-GPC", b"1")
+
+
+def _case(
+    request: Request, hit: Hit | None, action: Action, page_host: str, *, on_page: bool
+) -> Case:
+    tool, ref = (hit.tool, hit.ref) if hit is not None else (None, None)
+    return Case(request, Query(request, strict=True), tool, ref, action, page_host, on_page)
+
+
+class _Request(Draft):
+    """The draft of a request."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(request.headers)
+        self._came = request
+        self.url = request.url
+        self.body = request.body
+
+    def result(self, action: Action, hit: str) -> Changed:
+        came = self._came
+        same = (self.url, self.headers, self.body) == (came.url, came.headers, came.body)
+        send = None if same else Outgoing(self.url, self.headers, self.body)
+        return send, self.removed(), self.credits(action, hit)
+
+
+def _with_cookie(lines: Headers, name: str, value: str) -> Headers:
+    """One cookie more, or with another value, whether there is one `Cookie` line or several."""
+    if f"{name}={value}".encode() in b"; ".join(headers.values(lines, b"cookie")).split(b"; "):
+        return lines
+    lines, _ = headers.edit_cookie_headers(lines, lambda found: found == name)
+    for place, (key, text) in enumerate(lines):
+        if key.lower() == b"cookie":
+            supplied = (key, cookies.supply_cookie(text, name, value))
+            return (*lines[:place], supplied, *lines[place + 1 :])
+    return headers.replaced(lines, b"Cookie", cookies.supply_cookie(None, name, value))
+
+
+def _measured(lines: Headers, body: bytes) -> Headers:
+    if headers.value(lines, b"content-length") is None:
+        return lines
+    return headers.replaced(lines, b"Content-Length", str(len(body)).encode())

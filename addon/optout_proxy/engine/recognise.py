@@ -1,0 +1,217 @@
+"""Recognise a request: which tool's rule knows it, and in which role."""
+
+from __future__ import annotations
+
+from fnmatch import translate
+from re import compile as compile_glob
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from optout_proxy.edits import body as bodies
+from optout_proxy.hosts import site_of
+from optout_proxy.model import Request, Role, RuleRef
+from optout_proxy.rules.index import Index
+from optout_proxy.rules.options import EVERY_TYPE
+from optout_proxy.rules.rule import Query, Rule, normal_url, parse_rule
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from optout_proxy.engine.tool import BodyRule, Tool
+
+_ROLE_RANK: Final[dict[Role, int]] = {
+    "permits": 0,
+    "visits": 1,
+    "widgets": 2,
+    "loads": 3,
+    "telemetry": 4,
+    "collects": 5,
+}
+"""Between rules that say equally much, the role that more must be done about wins."""
+
+
+class Hit(msgspec.Struct, frozen=True):
+    """A tool's rule that knows a request."""
+
+    tool: Tool
+    role: Role
+    ref: RuleRef | None
+    rule: Rule | None = None
+
+    @property
+    def modifier(self) -> str:
+        return self.rule.options.modifier if self.rule else ""
+
+
+class _Owned(msgspec.Struct, frozen=True):
+    tool: Tool
+    role: Role
+    ref: RuleRef
+    rule: Rule
+    rank: tuple[bool, int, int]
+
+
+def own(tool: Tool, role: Role, ref: RuleRef) -> _Owned:
+    """A rule of a tool file, compiled, with what makes it win over others."""
+    rule = parse_rule(ref.text)
+    if role in {"visits", "permits"} and not rule.options.typed:
+        every = msgspec.structs.replace(rule.options, types=EVERY_TYPE)
+        rule = msgspec.structs.replace(rule, options=every)
+    rank = (rule.options.important, rule.specificity, _ROLE_RANK[role])
+    return _Owned(tool, role, ref, rule, rank)
+
+
+class Recogniser:
+    """Every tool's rules in one index."""
+
+    def __init__(self, tools: Iterable[Tool]) -> None:
+        owned = [own(tool, role, ref) for tool in tools for role, ref in tool.rules]
+        self._rules = _Rules([rule for rule in owned if rule.role != "permits"])
+        self._permits = _Rules([rule for rule in owned if rule.role == "permits"])
+        self._bodies = tuple(
+            _Body(tool, body, ref) for tool in tools for body, ref in tool.bodies if body.role
+        )
+        self._embedders = {
+            site: tool
+            for tool in sorted(tools, key=lambda tool: tool.id, reverse=True)
+            if any(role == "widgets" for role, _ in tool.rules)
+            for site in tool.operator_sites
+        }
+
+    def hit(self, request: Request) -> Hit | None:
+        """The most telling rule that knows a request; None where no tool does."""
+        low = self._rules.lower(request)
+        found = self._rules.candidates(low, request)
+        permitted = self._permits.candidates(low, request)
+        if not found and not permitted and not self._bodies and not request.embed:
+            return None
+        query = Query(request, strict=True)
+        if permitted and (permit := self._permit(permitted, query, request)):
+            return permit
+        matching = [rule for rule in found if rule.rule.matches(query)]
+        if matching:
+            best = max(matching, key=lambda rule: rule.rank)
+            return Hit(best.tool, best.role, best.ref, best.rule)
+        return self._by_body(query, request) or self._embedded(request)
+
+    def _permit(self, permitted: Sequence[_Owned], query: Query, request: Request) -> Hit | None:
+        for permit in permitted:
+            if permit.rule.matches(query) and (
+                request.type == "document" or self._is_permitted_page(request, permit.tool)
+            ):
+                return Hit(permit.tool, "permits", permit.ref, permit.rule)
+        return None
+
+    def _is_permitted_page(self, request: Request, tool: Tool) -> bool:
+        """Whether the page is one of the operator's own opt-out pages."""
+        if not request.page or request.embed:
+            return False
+        page = document(request.page, request.page_host)
+        rules = self._permits.candidates(self._permits.lower(page), page)
+        query = Query(page, strict=True)
+        return any(r.tool.operator == tool.operator and r.rule.matches(query) for r in rules)
+
+    def is_embed(self, page: str, page_host: str) -> bool:
+        """Whether a page is, by its address, one that tools put into other sites' frames."""
+        frame = Request(url=page, host=page_host, type="subdocument")
+        low = self._rules.lower(frame)
+        query = Query(frame, strict=True)
+        return any(
+            rule.role == "widgets" and rule.rule.matches(query)
+            for rule in self._rules.candidates(low, frame)
+        )
+
+    def _embedded(self, request: Request) -> Hit | None:
+        """A request from inside a frame of an operator, to that operator, that no rule names."""
+        if not request.embed:
+            return None
+        tool = self._embedders.get(site_of(request.host))
+        if tool is None or site_of(request.page_host) not in tool.operator_sites:
+            return None
+        return Hit(tool, "widgets", None)
+
+    def looks_into(self, request: Request) -> Iterator[BodyRule]:
+        """The body rules that ask to see a request's body."""
+        if self._bodies:
+            query = Query(request, strict=True)
+            yield from (body.body for body in self._bodies if body.where.matches(query))
+
+    def body_tools(self, request: Request) -> Iterator[Tool]:
+        """The tools whose body rules ask to see a request's body."""
+        if self._bodies:
+            query = Query(request, strict=True)
+            yield from (body.tool for body in self._bodies if body.where.matches(query))
+
+    def _by_body(self, query: Query, request: Request) -> Hit | None:
+        if not request.body or not self._bodies:
+            return None
+        asking = [body for body in self._bodies if body.where.matches(query)]
+        if not asking or (found := bodies.fields(request.body, content_type(request))) is None:
+            return None
+        for body in asking:
+            if body.fits(found):
+                return Hit(body.tool, body.role, body.ref)
+        return None
+
+    def naming(self, host: str) -> Iterator[Tool]:
+        """The tools whose rules name a host."""
+        yield from (owned.tool for owned in self._rules.naming(host))
+        yield from (owned.tool for owned in self._permits.naming(host))
+
+
+class _Rules:
+    """Owned rules behind an index."""
+
+    def __init__(self, owned: list[_Owned]) -> None:
+        self._owned = owned
+        self._index = Index.of([rule.ref.text for rule in owned])
+
+    @staticmethod
+    def lower(request: Request) -> str:
+        return normal_url(request.url, request.host)[0].lower()
+
+    def candidates(self, low: str, request: Request) -> list[_Owned]:
+        numbers = self._index.candidates(low, request.host, request.page_host)
+        return [self._owned[number] for number in numbers]
+
+    def naming(self, host: str) -> list[_Owned]:
+        return [self._owned[number] for number in self._index.naming(host)]
+
+
+class _Body:
+    """A body rule, compiled."""
+
+    def __init__(self, tool: Tool, body: BodyRule, ref: RuleRef) -> None:
+        self.tool = tool
+        self.body = body
+        self.ref = ref
+        self.role: Role = body.role or "collects"
+        self.where = parse_rule(body.where)
+        self._wanted: dict[str, re.Pattern[str]] = {
+            name: compile_glob(translate(value)) for name, value in body.fields.items()
+        }
+
+    def fits(self, fields: tuple[tuple[str, str], ...]) -> bool:
+        """Whether each field asked for is there with a value that fits."""
+        return all(
+            any(name == wanted and glob.match(value) for name, value in fields)
+            for wanted, glob in self._wanted.items()
+        )
+
+
+def document(url: str, host: str) -> Request:
+    """A page, as the request that fetched it."""
+    return Request(
+        url=url, host=host, page=url, page_host=host, type="document", third_party=False,
+        cross_site=False,
+    )  # fmt: skip
+
+
+def content_type(request: Request) -> str:
+    """The `Content-Type` of a request's body; empty where it says none."""
+    for name, value in request.headers:
+        if name.lower() == b"content-type":
+            return value.decode("latin-1")
+    return ""

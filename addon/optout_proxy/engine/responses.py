@@ -1,0 +1,148 @@
+"""What is done to the head of a response: cookies that do not arrive, and those that go for good."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from optout_proxy.edits import cookies, headers
+from optout_proxy.engine.draft import Draft
+from optout_proxy.engine.force import Case, InForce
+from optout_proxy.engine.identity import Taker, first_party
+from optout_proxy.model import Decision, Headers, Request, ResponseDecision
+from optout_proxy.rules.rule import Query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from optout_proxy.engine.choices import Choices
+    from optout_proxy.engine.tool import Tool
+
+_UNTOUCHED: Final = ResponseDecision()
+_IDENTIFYING: Final = frozenset({b"etag", b"accept-ch", b"critical-ch"})
+"""Response headers by which a browser is told apart later: a validator it will send back, and the
+request for high-entropy client hints."""
+_FOR_GOOD: Final = 34_560_000
+"""400 days in seconds, the longest life a browser grants a cookie (RFC 6265bis section 5.5)."""
+
+
+class Inbound:
+    """Builds the response head that is handed on."""
+
+    def __init__(self, tools: Mapping[str, Tool], force: InForce, choices: Choices) -> None:
+        self._tools = tools
+        self._force = force
+        self._choices = choices
+
+    def change(
+        self, request: Request, decision: Decision, lines: Headers, page_host: str
+    ) -> ResponseDecision:
+        """The head as it is handed on; `headers` is None where nothing changes."""
+        on_page = first_party(request) and self._choices.inspects_pages_of(request.host)
+        if not (on_page or decision.role or request.third_party):
+            return _UNTOUCHED
+        tool = self._tools.get(decision.tool or "") if decision.role else None
+        query = Query(request, strict=True)
+        case = Case(request, query, tool, decision.rule, decision.action, page_host, on_page)
+        draft = Draft(lines)
+        self._take(draft, case)
+        if on_page:
+            self._on_page(draft, case)
+        self._opt_out(draft, case)
+        changed = None if draft.headers == lines else draft.headers
+        return ResponseDecision(changed, draft.removed(), draft.credits())
+
+    def _take(self, draft: Draft, case: Case) -> None:
+        if headers.value(draft.headers, b"set-cookie") is not None:
+            self._take_cookies(draft, case)
+        named = {
+            name.encode(): taker
+            for taker in self._force.takers(case, "removeheader")
+            if ":" not in (name := taker.rule.options.value.lower())
+        }
+        if named:
+            draft.headers, dropped = headers.without(draft.headers, frozenset(named))
+            for name in dropped:
+                self._force.took(draft, case, "headers", name, named[name.lower().encode()])
+        if case.stripped is not None:
+            draft.headers, dropped = headers.without(draft.headers, _IDENTIFYING)
+            level = self._force.level(case.stripped, case)
+            for name in dropped:
+                draft.took("headers", name, case.stripped.id, level, case.ref, name)
+
+    def _take_cookies(self, draft: Draft, case: Case) -> None:
+        judge = self._force.cookie_judge(draft, case)
+        kept: list[tuple[bytes, bytes]] = []
+        for key, line in draft.headers:
+            if key.lower() != b"set-cookie":
+                kept.append((key, line))
+                continue
+            name = cookies.set_cookie_name(line)
+            verdict = judge(name)
+            if isinstance(verdict, Taker):
+                if shorter := _shortened(line, verdict):
+                    kept.append((key, shorter))
+                else:
+                    self._force.took(draft, case, "cookies", name, verdict)
+            elif not verdict:
+                kept.append((key, line))
+        draft.headers = tuple(kept)
+
+    def _on_page(self, draft: Draft, case: Case) -> None:
+        """What a page's own host is told: keep none for long, forget these, remember the opt-out."""
+        keeps_none = self._choices.persistent_cookies == "session"
+        if keeps_none and self._choices.covers(case.host):
+            draft.headers = tuple(
+                (key, cookies.session_only(text) if key.lower() == b"set-cookie" else text)
+                for key, text in draft.headers
+            )
+        added = [*self._expiring(draft, case), *self._page_opt_out(draft, case)]
+        draft.headers += tuple((b"Set-Cookie", line) for line in added)
+
+    def _expiring(self, draft: Draft, case: Case) -> Iterator[bytes]:
+        """Lines that make the browser forget the tools' cookies that it sent."""
+        for name in _sent(case.request):
+            if taker := self._force.page_taker(name, case):
+                draft.credit(taker.tool.id, self._force.level(taker.tool, case), taker.ref)
+                yield from cookies.expiring(name, case.host)
+
+    def _page_opt_out(self, draft: Draft, case: Case) -> Iterator[bytes]:
+        """Opt-out cookies that a tool's code looks for on the page's own host."""
+        if case.request.type != "document":
+            return
+        sent = _sent(case.request)
+        for tool, cookie in self._force.page_cookies(case):
+            if sent.get(cookie.name) != cookie.value:
+                draft.credit(tool.id, self._force.level(tool, case), None)
+                yield cookies.set_cookie(cookie.name, cookie.value, max_age=_FOR_GOOD)
+
+    def _opt_out(self, draft: Draft, case: Case) -> None:
+        """Opt-out cookies that the browser keeps on the tool's own host."""
+        sent = _sent(case.request)
+        for tool, cookie in self._force.supplied(case):
+            if sent.get(cookie.name) != cookie.value:
+                line = cookies.set_cookie(
+                    cookie.name, cookie.value, domain=cookie.host, max_age=_FOR_GOOD
+                )
+                draft.credit(tool.id, self._force.level(tool, case), None)
+                draft.headers += ((b"Set-Cookie", line + b"; Secure; SameSite=None"),)
+
+
+def _shortened(line: bytes, taker: Taker) -> bytes | None:
+    """The cookie with a shorter life, where that is all its rule asks for (`;maxAge=`)."""
+    for option in taker.rule.options.value.split(";")[1:]:
+        name, _, value = option.partition("=")
+        if name.lower() == "maxage":
+            if value == "session":
+                return cookies.session_only(line)
+            return cookies.capped(line, int(value))
+    return None
+
+
+def _sent(request: Request) -> dict[str, str]:
+    """The cookies that came with the request, by name."""
+    found: dict[str, str] = {}
+    for value in headers.values(request.headers, b"cookie"):
+        for piece in value.decode("latin-1").split(";"):
+            name, _, text = piece.strip().partition("=")
+            found.setdefault(name, text)
+    return found

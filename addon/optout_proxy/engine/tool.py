@@ -1,0 +1,76 @@
+"""A tool as the engine knows it: how it is recognised, and what its own opt-out does."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from optout_proxy.model import Level, Role, RuleRef
+
+type Effect = Literal["suppress", "degrade", "no-identifier", "server-ignored", "signal-only"]
+"""What the express opt-out changes on the wire: nothing is sent any more; what is sent says it is
+denied; it carries no identifier; the server is asked to ignore it; it only expresses a wish."""
+
+
+class Supplied(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An opt-out cookie, supplied on the tool's own host."""
+
+    host: str
+    name: str
+    value: str
+    replaces: tuple[str, ...] = ()
+    """Cookies that opting out takes away."""
+
+
+class PageCookie(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An opt-out cookie that the tool's code looks for on the page's own host."""
+
+    name: str
+    value: str
+
+
+class SuppliedParam(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An opt-out parameter, set on the requests that a rule matches."""
+
+    where: str
+    name: str
+    value: str
+
+
+class Express(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The tool's own opt-out, technically."""
+
+    exists: bool
+    says: str
+    login: bool = False
+    effect: Effect | None = None
+    cookies: tuple[Supplied, ...] = ()
+    page_cookies: tuple[PageCookie, ...] = ()
+    params: tuple[SuppliedParam, ...] = ()
+    pages: tuple[str, ...] = ()
+
+
+class BodyRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a request body tells: whose it is, or which of its fields to empty."""
+
+    where: str
+    role: Role | None = None
+    fields: dict[str, str] = {}
+    """Every field must be there, its value fitting (`*` stands for anything)."""
+    blank: tuple[str, ...] = ()
+
+
+class Tool(msgspec.Struct, frozen=True):
+    """One tool, compiled from its tool file."""
+
+    id: str
+    name: str
+    operator: str
+    operator_sites: frozenset[str]
+    recommended: Level
+    rules: tuple[tuple[Role, RuleRef], ...]
+    identity: tuple[RuleRef, ...]
+    """Rules with `cookie=`, `removeparam=`, `removeheader=`: what "without identity" takes away."""
+    bodies: tuple[tuple[BodyRule, RuleRef], ...] = ()
+    express: Express = Express(exists=False, says="")

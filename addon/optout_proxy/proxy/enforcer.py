@@ -1,0 +1,100 @@
+"""The add-on that enforces: each hook names, decides, applies and records, once and in that order.
+
+The decision is made at `requestheaders`, before anything is sent. Only where a rule looks into
+the body, and the body is known to be small, is it made at `request`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
+
+from optout_proxy.proxy.flows import (
+    MOST_BODY,
+    apply_request,
+    apply_response,
+    body_size,
+    decide,
+    hosts_of,
+    to_requests,
+)
+from optout_proxy.proxy.guard import Gate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mitmproxy.http import HTTPFlow
+
+    from optout_proxy.model import Decision, Request
+    from optout_proxy.proxy.contracts import Engine
+    from optout_proxy.proxy.enforcement import Enforcement
+
+
+class _Sent(NamedTuple):
+    """What was decided about a request whose response is to come, and by which engine."""
+
+    engine: Engine
+    request: Request
+    decision: Decision
+
+
+class Enforcer(Gate):
+    """Decides every HTTP request and the head of every response."""
+
+    name = "optout-enforcer"
+
+    def __init__(self, enforcement: Enforcement) -> None:
+        self._enforcement = enforcement
+        # Not in flow.metadata: mitmproxy writes that to files, and ours is not for there.
+        self._waiting: WeakKeyDictionary[HTTPFlow, Engine] = WeakKeyDictionary()
+        self._sent: WeakKeyDictionary[HTTPFlow, _Sent] = WeakKeyDictionary()
+
+    def requestheaders(self, flow: HTTPFlow) -> None:
+        if flow.response or flow.error or not flow.live:
+            return
+        engine = self._enforcement.engine
+        requests = to_requests(flow, engine, self._enforcement.visits)
+        if any(engine.wants_body(request) for request in requests):
+            size = body_size(flow.request)
+            if size is not None and 0 < size <= MOST_BODY:
+                self._waiting[flow] = engine
+                return
+            if size != 0:
+                self._enforcement.note("body-not-inspected", host=requests[0].host)
+        self._settle(flow, requests, engine)
+        if flow.response is None:
+            flow.request.stream = True
+
+    def request(self, flow: HTTPFlow) -> None:
+        engine = self._waiting.pop(flow, None)
+        if engine is None or flow.response or flow.error or not flow.live:
+            return
+        requests = to_requests(
+            flow, engine, self._enforcement.visits, body=flow.request.raw_content
+        )
+        self._settle(flow, requests, engine)
+
+    def _settle(self, flow: HTTPFlow, requests: Sequence[Request], engine: Engine) -> None:
+        request, decision = decide(requests, engine)
+        apply_request(decision, flow, request)
+        self._enforcement.record(request, decision.credits)
+        if flow.response is None:
+            self._sent[flow] = _Sent(engine, request, decision)
+            self._enforcement.admissions.admit(flow.client_conn.id, hosts_of(flow))
+
+    def responseheaders(self, flow: HTTPFlow) -> None:
+        sent = self._sent.pop(flow, None)
+        if sent is None or flow.response is None:
+            return
+        head = flow.response
+        decided = sent.engine.decide_response(
+            sent.request, sent.decision, head.status_code, head.headers.fields
+        )
+        apply_response(decided, head)
+        self._enforcement.record(sent.request, decided.credits, "response")
+        head.stream = head.stream or True
+
+    def websocket_message(self, flow: HTTPFlow) -> None:
+        # mitmproxy keeps every message for as long as the connection lives.
+        if flow.websocket is not None:
+            del flow.websocket.messages[:-1]

@@ -1,0 +1,220 @@
+"""Our own mitmproxy: built here option by option, guarded, and without what slows it down."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mitmproxy import master as mitmproxy_master
+from mitmproxy.addons import (
+    core,
+    disable_h2c,
+    next_layer,
+    onboarding,
+    proxyserver,
+    tlsconfig,
+    upstream_auth,
+)
+from mitmproxy.options import Options
+from mitmproxy.utils import asyncio_utils
+
+from optout_proxy.errors import OptoutError
+from optout_proxy.proxy import authority, mends, options, reload
+from optout_proxy.proxy.enforcement import Enforcement, settings_adopted, settings_refused
+from optout_proxy.proxy.enforcer import Enforcer
+from optout_proxy.proxy.guard import guard
+from optout_proxy.proxy.inspection import Inspection
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from pathlib import Path
+
+    from optout_proxy.proxy.contracts import Engine, Ledger, Registry
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_LISTEN = "127.0.0.1:8080"
+_LEAVE = 2.0
+"""Seconds that connections have to end in when the proxy stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A proxy that takes connections."""
+
+    address: str
+    """`host:port`, as a client is told."""
+    enforcement: Enforcement
+    master: mitmproxy_master.Master
+
+
+class _Master(mitmproxy_master.Master):
+    """mitmproxy without its command line, its log fan-out and the add-ons nobody here asks for."""
+
+    def __init__(self, opts: Options, enforcement: Enforcement, extra: tuple[object, ...]) -> None:
+        super().__init__(opts)
+        # Repeats every log line to every add-on; that is deprecated, and dear for a connection.
+        self._legacy_log_events.uninstall()
+        self.server = proxyserver.Proxyserver()
+        guard(self, enforcement)
+        self.addons.add(
+            core.Core(),
+            disable_h2c.DisableH2C(),
+            onboarding.Onboarding(),
+            self.server,
+            next_layer.NextLayer(),
+            tlsconfig.TlsConfig(),
+            upstream_auth.UpstreamAuth(),
+            Inspection(enforcement),
+            Enforcer(enforcement),
+            *extra,
+        )
+
+
+@contextlib.asynccontextmanager
+async def running_proxy(  # noqa: PLR0913 - one parameter a thing a caller may choose
+    engine: Engine,
+    ledger: Ledger,
+    *,
+    folder: Path,
+    listen: str = "127.0.0.1:0",
+    mode: str = "regular",
+    settings: Mapping[str, Any] | None = None,
+    extra: tuple[object, ...] = (),
+) -> AsyncIterator[Running]:
+    """A proxy that enforces, for as long as the block lasts; only one a process at a time.
+
+    `folder` holds the certificate authority, `mode` is mitmproxy's (`regular`, `socks5`,
+    `upstream:http://host:port`), `settings` are mitmproxy's options but those that enforcement
+    sets, `extra` are add-ons placed after ours. OptoutError where it cannot listen.
+    """
+    options.check(settings or {})
+    authority.ensure(folder)
+    mends.mend()
+    if not extra:
+        mends.lighten()
+    enforcement = Enforcement(engine, ledger)
+    master = _Master(Options(), enforcement, extra)
+    master.options.update(confdir=str(folder), mode=[mode], **_listening(listen), **(settings or {}))
+    options.enforce(master.options)
+    with asyncio_utils.install_exception_handler(master._asyncio_exception_handler):  # noqa: SLF001 - what Master.run does
+        address = await _start(master, listen)
+        try:
+            yield Running(address, enforcement, master)
+        finally:
+            await _stop(master)
+
+
+async def _start(master: _Master, listen: str) -> str:
+    # Not Master.run: it makes every task eager, which costs HTTP/2 a fifth more CPU.
+    started = await master.server.setup_servers()
+    addresses = master.server.listen_addrs()
+    if not started or not addresses:
+        why = next((str(one.last_exception) for one in master.server.servers), "nothing listens")
+        raise OptoutError(f"cannot listen on {listen}: {why}")
+    await master.running()
+    host, port = addresses[0][:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+async def _stop(master: _Master) -> None:
+    """Take no more connections, end those there are, and tell every add-on."""
+    master.should_exit.set()
+    await master.server.servers.update([])
+    hang_up(master, tuple(master.server.connections))
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LEAVE):
+            while master.server.connections:
+                await asyncio.sleep(0.01)
+    await master.done()
+
+
+def hang_up(master: mitmproxy_master.Master, connections: tuple[Any, ...]) -> None:
+    """End client connections, and with each what it opened."""
+    server = master.addons.get("proxyserver")
+    for connection in connections:
+        handler = server.connections.get(connection)
+        client = handler and handler.transports.get(handler.client)
+        if client and client.handler:
+            handler.close_connection(handler.client)
+
+
+def run_proxy(  # noqa: PLR0913 - one parameter a thing a caller may choose
+    registry: Registry,
+    ledger: Ledger,
+    *,
+    folder: Path | None = None,
+    listen: str = DEFAULT_LISTEN,
+    mode: str = "regular",
+    settings: Mapping[str, Any] | None = None,
+    load: Callable[[], Registry] | None = None,
+    on_ready: Callable[[str], None] = print,
+) -> None:
+    """Run until SIGINT or SIGTERM, following the registry's files where `load` reads them anew.
+
+    `on_ready` is called once with `host:port`. OptoutError where it cannot run.
+    """
+
+    async def serve() -> None:
+        async with running_proxy(
+            registry.engine,
+            ledger,
+            folder=folder or authority.default_folder(),
+            listen=listen,
+            mode=mode,
+            settings=settings,
+        ) as proxy:
+            enforced = proxy.enforcement
+            enforced.note("started", mode=mode)
+            following = _following(proxy, registry, load)
+            on_ready(proxy.address)
+            await _signalled()
+            if following:
+                following.cancel()
+            enforced.note("stopped")
+
+    logging.getLogger("mitmproxy").setLevel(logging.WARNING)
+    asyncio.run(serve())
+
+
+def _following(
+    proxy: Running, registry: Registry, load: Callable[[], Registry] | None
+) -> asyncio.Task[None] | None:
+    if load is None:
+        return None
+
+    def adopt(new: Registry) -> None:
+        hang_up(proxy.master, settings_adopted(proxy.enforcement, new))
+
+    def refuse(error: Exception) -> None:
+        settings_refused(proxy.enforcement, error)
+
+    return asyncio.create_task(reload.follow(registry, load, adopt, refuse))
+
+
+async def _signalled() -> None:
+    """Until the process is asked to end. A second signal ends it at once."""
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    ends = (signal.SIGINT, signal.SIGTERM)
+    try:
+        for one in ends:
+            loop.add_signal_handler(one, asked.set)
+    except NotImplementedError:  # Windows: the loop cannot
+        for one in ends:
+            signal.signal(one, lambda *_: loop.call_soon_threadsafe(asked.set))
+    await asked.wait()
+    for one in ends:
+        with contextlib.suppress(NotImplementedError):
+            loop.remove_signal_handler(one)
+
+
+def _listening(listen: str) -> dict[str, object]:
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 0xFFFF:
+        raise OptoutError(f"cannot listen on {listen}: write HOST:PORT, as in {DEFAULT_LISTEN}")
+    return {"listen_host": host.strip("[]"), "listen_port": int(port)}

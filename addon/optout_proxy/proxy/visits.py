@@ -1,0 +1,164 @@
+"""What a client opened lately: the difference between a visit to a site and a frame inside a page.
+
+A request from inside an embedded frame carries `Sec-Fetch-Site: same-origin`, the frame's site as
+`Referer` and the user's cookies, just as a visit to that site would. These signs tell them apart:
+
+- `Sec-Fetch-Storage-Access` is sent in cross-site contexts only. Together with `Sec-Fetch-Site:
+  same-origin` or `same-site` the asker is of the host's own site and the page at the top is not:
+  an embed. (On a cross-site request it says nothing about the asker, who may be the top page.)
+- The address of every document and frame that was asked for comes back as `Referer`.
+- Without either sign it is a visit if the client lately navigated to the asker's site.
+
+https://wicg.github.io/storage-access-headers/, https://w3c.github.io/webappsec-fetch-metadata/
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
+
+from optout_proxy.hosts import host_of, site_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from optout_proxy.model import Headers
+
+type Signs = dict[bytes, bytes]
+
+_SIGNS: Final = frozenset(
+    {b"accept", b"referer", b"sec-fetch-dest", b"sec-fetch-site", b"sec-fetch-storage-access"}
+)
+_FRAMES: Final = frozenset({b"iframe", b"frame", b"embed", b"object"})
+_OWN_SITE: Final = frozenset({b"same-origin", b"same-site"})
+
+
+class Visits:
+    """Remembers documents and frames per client address, for a while, in bounded memory.
+
+    `keep` is in seconds of `clock` and starts anew whenever a document is heard of again.
+    Addresses are kept as hashes: an absurdly long one costs no more than any other.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        keep: float = 30 * 60,
+        clients: int = 256,
+        entries: int = 2048,
+    ) -> None:
+        self._clock = clock
+        self._keep = keep
+        self._clients = clients
+        self._entries = entries
+        self._memory: OrderedDict[str, _Client] = OrderedDict()
+
+    def saw(self, client: str, url: str, headers: Headers) -> None:
+        """Remember `url` if it is asked for as a document or as a frame."""
+        signs = _signs(headers)
+        if _is_visit(url, signs):
+            memory = self._of(client)
+            memory.documents.put(_address(url), False)
+            memory.sites.put(hash(site_of(host_of(url))), True)
+        elif signs.get(b"sec-fetch-dest") in _FRAMES:
+            embedded = self._frame_is_embedded(client, url, signs)
+            self._of(client).documents.put(_address(url), embedded)
+
+    def embed(self, client: str, url: str, headers: Headers) -> bool | None:
+        """Whether the request comes from inside a frame that another site embeds.
+
+        None where nothing tells who asked.
+        """
+        signs = _signs(headers)
+        if _is_visit(url, signs):
+            return False
+        own_site = signs.get(b"sec-fetch-site") in _OWN_SITE
+        if own_site and b"sec-fetch-storage-access" in signs:
+            return True
+        asker = signs.get(b"referer", b"").decode("latin-1") or (url if own_site else "")
+        return self._is_embedded(client, asker) if asker else None
+
+    def _frame_is_embedded(self, client: str, url: str, signs: Signs) -> bool:
+        # A frame of the page's own site belongs to the visit; inside an embed it is one too.
+        if signs.get(b"sec-fetch-site") not in _OWN_SITE:
+            return True
+        if b"sec-fetch-storage-access" in signs:
+            return True
+        asker = signs.get(b"referer", b"").decode("latin-1") or url
+        return self._is_embedded(client, asker)
+
+    def _is_embedded(self, client: str, asker: str) -> bool:
+        memory = self._of(client)
+        embedded = memory.documents.get(_address(asker))
+        if embedded is None:
+            return memory.sites.get(hash(site_of(host_of(asker)))) is None
+        if not embedded:
+            memory.sites.put(hash(site_of(host_of(asker))), True)
+        return embedded
+
+    def _of(self, client: str) -> _Client:
+        memory = self._memory.get(client)
+        if memory is None:
+            memory = self._memory[client] = _Client(self._clock, self._keep, self._entries)
+            if len(self._memory) > self._clients:
+                self._memory.popitem(last=False)
+        self._memory.move_to_end(client)
+        return memory
+
+
+class _Client:
+    """What one client opened: its documents (embedded or not) and the sites it navigated to."""
+
+    __slots__ = ("documents", "sites")
+
+    def __init__(self, clock: Callable[[], float], keep: float, entries: int) -> None:
+        self.documents = _Recent(clock, keep, entries)
+        self.sites = _Recent(clock, keep, entries)
+
+
+class _Recent:
+    """Flags by key; one not heard of for `keep` seconds is gone, and so is the oldest of many."""
+
+    __slots__ = ("_clock", "_entries", "_flags", "_keep")
+
+    def __init__(self, clock: Callable[[], float], keep: float, entries: int) -> None:
+        self._clock = clock
+        self._keep = keep
+        self._entries = entries
+        self._flags: OrderedDict[int, tuple[float, bool]] = OrderedDict()
+
+    def put(self, key: int, flag: bool) -> None:
+        self._flags[key] = (self._clock() + self._keep, flag)
+        self._flags.move_to_end(key)
+        if len(self._flags) > self._entries:
+            self._flags.popitem(last=False)
+
+    def get(self, key: int) -> bool | None:
+        ends, flag = self._flags.get(key, (0.0, False))
+        if ends <= self._clock():
+            self._flags.pop(key, None)
+            return None
+        self.put(key, flag)
+        return flag
+
+
+def _signs(headers: Headers) -> Signs:
+    return {low: value for name, value in headers if (low := name.lower()) in _SIGNS}
+
+
+def _is_visit(url: str, signs: Signs) -> bool:
+    """Whether the address bar of the client will show `url`."""
+    if b"sec-fetch-dest" in signs:
+        return signs[b"sec-fetch-dest"] == b"document"
+    # A client that sends no fetch metadata: a link from another site cannot be told from a frame
+    # there, so only what was typed, bookmarked or followed within the site counts.
+    if not signs.get(b"accept", b"").startswith(b"text/html"):
+        return False
+    asker = signs.get(b"referer", b"").decode("latin-1")
+    return not asker or site_of(host_of(asker)) == site_of(host_of(url))
+
+
+def _address(url: str) -> int:
+    return hash(url.partition("#")[0])

@@ -1,0 +1,198 @@
+"""One rule of the language: a line, read and ready to be asked."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from optout_proxy.rules.expression import UnsafeExpressionError, compile_expression
+from optout_proxy.rules.options import (
+    BITS,
+    EVERY_TYPE,
+    NO_DOCUMENT,
+    PLAIN,
+    THIRD_PARTY,
+    Options,
+    RuleError,
+    parse_options,
+)
+from optout_proxy.rules.pattern import Shape, compile_test, literals_of, shape_of
+
+if TYPE_CHECKING:
+    from optout_proxy.model import Request
+    from optout_proxy.rules.pattern import Test
+
+
+class Query:
+    """A request as rules see it: built once, asked by many."""
+
+    __slots__ = ("bit", "cased", "end", "host", "method", "page_host", "start", "third", "url")
+
+    def __init__(self, request: Request, *, strict: bool) -> None:
+        """Name the request for rules.
+
+        `strict` is for tool files: an unknown type fits every rule, and party counts operators.
+        """
+        self.cased, self.start, self.end = normal_url(request.url, request.host)
+        self.url = self.cased.lower()
+        self.host = request.host
+        self.page_host = request.page_host
+        self.method = request.method
+        self.third = request.third_party if strict else request.cross_site
+        self.bit = _strict_bit(request) if strict else BITS[request.type]
+
+
+def _strict_bit(request: Request) -> int:
+    if request.type == "document":
+        return EVERY_TYPE if request.guessed else BITS["document"]
+    if request.type == "other" or request.guessed:
+        return NO_DOCUMENT
+    return BITS[request.type]
+
+
+def normal_url(url: str, host: str) -> tuple[str, int, int]:
+    """The URL with its host as `host` spells it, and where the host starts and ends in it.
+
+    Userinfo, a trailing dot and upper case in the host are how a tracker's URL evades a rule.
+    """
+    start = url.find("://") + 3
+    end = start + len(host)
+    if url.startswith(host, start) and url[end : end + 1] in {"/", "?", "#", ":", ""}:
+        return url, start, end
+    stop = next((n for n in range(start, len(url)) if url[n] in "/?#\\"), len(url))
+    authority = url[start:stop].rpartition("@")[2]
+    port = authority[authority.rfind("]") + 1 :].partition(":")[2]
+    inner = f"[{host}]" if ":" in host else host
+    start += ":" in host
+    middle = inner + (f":{port}" if port else "")
+    return url[: url.find("://") + 3] + middle + url[stop:], start, start + len(host)
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """A rule: its text, its options and its test."""
+
+    text: str
+    exception: bool
+    options: Options
+    shape: Shape
+    test: Test
+    expression_value: re.Pattern[str] | None = None
+    """The expression of `cookie=/…/` and `removeparam=/…/`."""
+
+    def matches(self, query: Query) -> bool:
+        """Whether the rule holds for a request; cheap questions first."""
+        options = self.options
+        if not options.types & query.bit:
+            return False
+        if options is not PLAIN and not self._allows(options, query):
+            return False
+        url = query.cased if options.match_case else query.url
+        return self.test(url, query.start, query.end)
+
+    @staticmethod
+    def _allows(options: Options, query: Query) -> bool:
+        if options.party and query.third is not (options.party == THIRD_PARTY):
+            return False
+        if options.methods is not None and query.method not in options.methods:
+            return False
+        if options.pages is not None and not options.pages.covers(query.page_host):
+            return False
+        if options.hosts is not None and not options.hosts.covers(query.host):
+            return False
+        return options.denyallow is None or not (
+            options.denyallow.include and options.denyallow.covers(query.host)
+        )
+
+    def names(self, name: str, text: str | None = None) -> bool:
+        """Whether a `cookie=` or `removeparam=` rule means this name (or `name=value` text)."""
+        if self.expression_value is not None:
+            return self.expression_value.search(name if text is None else text) is not None
+        wanted = self.options.value.partition(";")[0]
+        if wanted.startswith("~"):
+            return name != wanted[1:]
+        return wanted in {"", name}
+
+    @property
+    def literal_name(self) -> str:
+        """How a removed name is written down: an expression's literal prefix and `*`."""
+        if self.expression_value is None:
+            return ""
+        prefix = re.match(r"\^?\(?(?:\?:)?([A-Za-z0-9_\-]*)", self.expression_value.pattern)
+        return f"{prefix[1] if prefix else ''}*"
+
+    @property
+    def specificity(self) -> int:
+        """Literal characters a request must have to fit: the more, the more is said about it."""
+        score = len(self.shape.host) + sum(map(len, literals_of(self.shape)))
+        for domains in (self.options.hosts, self.options.pages):
+            if domains is not None and domains.include:
+                score += min(map(len, domains.include))
+        return score
+
+
+_OPTIONS: Final = re.compile(r"\$(?=[a-z0-9~_\-]+(?:[=,]|$))", re.IGNORECASE)
+_SMALLEST_LITERAL: Final = 3
+
+
+def split_rule(text: str) -> tuple[bool, str, str]:
+    """Take a line apart: whether it is an exception, its pattern, its options."""
+    exception = text.startswith("@@")
+    body = text[2:] if exception else text
+    if "$" not in body:
+        return exception, body, ""
+    if body.startswith("/"):
+        return exception, *_split_expression(body)
+    for mark in _OPTIONS.finditer(body):
+        if body[mark.start() - 1 : mark.start()] != "\\":
+            return exception, body[: mark.start()], body[mark.end() :]
+    return exception, body, ""
+
+
+def _split_expression(body: str) -> tuple[str, str]:
+    """Split `/expression/$options`: the last `/` before the end or a `$` closes it."""
+    close = body.rfind("/$")
+    if close > 0 and _OPTIONS.match(body, close + 1):
+        return body[: close + 1], body[close + 2 :]
+    mark = None if body.endswith("/") else _OPTIONS.search(body)
+    return (body[: mark.start()], body[mark.end() :]) if mark else (body, "")
+
+
+def parse_rule(text: str) -> Rule:
+    """Read one network rule; raises RuleError with the reason where it is none we apply."""
+    exception, pattern, option_text = split_rule(text)
+    options = parse_options(option_text) if option_text else PLAIN
+    shape = shape_of(pattern)
+    if shape.kind == "expression" and _longest(shape) < _SMALLEST_LITERAL:
+        raise RuleError(f"an expression needs a literal of {_SMALLEST_LITERAL} characters")
+    if shape.kind == "free" and not shape.rest.strip("*") and not _is_narrow(options):
+        raise RuleError("a rule that matches every URL")
+    test = compile_test(shape, match_case=options.match_case)
+    return Rule(text, exception, options, shape, test, _expression_value(options))
+
+
+def _longest(shape: Shape) -> int:
+    return max(map(len, literals_of(shape)), default=0)
+
+
+def _is_narrow(options: Options) -> bool:
+    return bool(
+        (options.pages and options.pages.include)
+        or (options.hosts and options.hosts.include)
+        or (options.methods is not None)
+        or options.modifier in {"cookie", "removeparam", "removeheader"}
+    )
+
+
+def _expression_value(options: Options) -> re.Pattern[str] | None:
+    if options.modifier not in {"cookie", "removeparam"}:
+        return None
+    value = options.value.partition(";")[0] if options.modifier == "cookie" else options.value
+    body, slash, flags = value[1:].rpartition("/") if value.startswith("/") else ("", "", "")
+    if not slash or flags not in {"", "i"}:
+        return None
+    try:
+        return compile_expression(body, match_case=flags != "i")
+    except UnsafeExpressionError as error:
+        raise RuleError(str(error)) from None
