@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime, timedelta
-from http.cookiejar import http2time
+from email.message import Message
+from http.cookiejar import CookieJar, http2time
+from types import SimpleNamespace
+from urllib.request import Request
 
 import pytest
 from hypothesis import given
@@ -214,6 +217,27 @@ def test_a_client_accepts_the_expiry_of_a_prefixed_cookie():
     assert all(b"; Secure" in line for line in lines)
     assert b"Domain" not in set_cookie("__HOST-id", "1", domain="mass.gov")
     assert b"; Secure" in set_cookie("__Http-id", "1", domain="mass.gov")
+
+
+@pytest.mark.parametrize("name", ["_x", "__Secure-x", "__Host-x"])
+def test_a_clients_jar_forgets_an_expired_cookie_wherever_it_was_set_and_no_other(name):
+    jar = CookieJar()
+    places = [] if name == "__Host-x" else ["; Domain=www.mass.gov", "; Domain=mass.gov"]
+    for place in ("", *places):
+        _receive(jar, f"{name}=1; Path=/; Secure; Max-Age=9999{place}")
+        _receive(jar, f"{name}y=1; Path=/; Max-Age=9999{place}")
+    assert len(jar) == 2 * (1 + len(places))
+    for line in expiring(name, "www.mass.gov"):
+        _receive(jar, line.decode())
+    assert {cookie.name for cookie in jar} == {f"{name}y"}
+    assert len(jar) == 1 + len(places)
+
+
+def _receive(jar, line):
+    head = Message()
+    head["Set-Cookie"] = line
+    response = SimpleNamespace(info=lambda: head)
+    jar.extract_cookies(response, Request("https://www.mass.gov/a/b"))
 
 
 def test_a_cookie_without_a_name_cannot_be_expired():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from tldextract import TLDExtract
@@ -12,12 +12,26 @@ if TYPE_CHECKING:
 _MEMO = 8192
 
 
-@lru_cache(_MEMO)
+_HOSTS: Final[dict[str, str]] = {}
+
+
 def host_of(url: str) -> str:
     """Host of an absolute URL: lower case, without userinfo, port, brackets and trailing dot.
 
     Empty where the URL names none. WHATWG URL: a backslash counts as a slash in http(s) URLs.
     """
+    start = url.find("://")
+    end = url.find("/", start + 3)
+    front = url[:end] if end > 0 else url
+    host = _HOSTS.get(front)
+    if host is None:
+        if len(_HOSTS) >= _MEMO:
+            _HOSTS.clear()
+        host = _HOSTS[front] = _read_host(front)
+    return host
+
+
+def _read_host(url: str) -> str:
     scheme, colon, rest = url.partition(":")
     if not colon or not scheme:
         return ""
@@ -65,15 +79,22 @@ def site_of(host: str) -> str:
     """
     if not host or "." not in host or is_ip(host):
         return host
-    return _extract().extract_str(host).top_domain_under_public_suffix or host
+    suffix = suffix_of(host)
+    if suffix == host:
+        return host
+    return host.removesuffix(f".{suffix}").rpartition(".")[2] + f".{suffix}"
 
 
 @lru_cache(_MEMO)
 def suffix_of(host: str) -> str:
-    """Public suffix of a host (`co.uk`); empty where it has none."""
+    """Public suffix of a host (`co.uk`); empty for an IP address.
+
+    A suffix that the list does not know is the last label: https://publicsuffix.org/list/ has
+    `*` as the prevailing rule.
+    """
     if not host or is_ip(host):
         return ""
-    return _extract().extract_str(host).suffix
+    return _extract().extract_str(host).suffix or host.rpartition(".")[2]
 
 
 @lru_cache(_MEMO)

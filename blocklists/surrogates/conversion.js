@@ -9,7 +9,6 @@
     ((options) => {
       const callback = options && options.onload_callback;
       if (typeof callback === 'function') setTimeout(callback, 0);
-      return true;
     });
   // Defined by the page, as a rule; where it is not, the link must still lead somewhere.
   window.goog_report_conversion =

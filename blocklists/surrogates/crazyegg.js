@@ -14,10 +14,7 @@
 
   const queue = window.CE_API;
   if (queue && queue.answered) return;
-  const run = (...callbacks) => {
-    callbacks.forEach(later);
-    return callbacks.length;
-  };
+  const run = (...callbacks) => callbacks.forEach(later);
   window.CE_API = Object.assign([], { answered: true, push: run });
   run(...Array.from(queue || []));
   later(window.CE_READY);

@@ -61,7 +61,7 @@
       },
     },
     AppEvents: { EventNames: {}, ParameterNames: {} },
-    Canvas: { Plugin: {}, Prefetcher: {} },
+    Canvas: { Plugin: {} },
     CustomerChat: {},
     gamingservices: {
       friendFinder: (callback) => later(callback, undefined),
@@ -79,7 +79,6 @@
     'setSize setAutoGrow scrollTo setDoneLoading startTimer stopTimer setUrlHandler getPageInfo'
   );
   stub(FB.Canvas.Plugin, 'hidePluginElement showPluginElement');
-  stub(FB.Canvas.Prefetcher, 'addStaticResource setCollectionMode');
   stub(FB.CustomerChat, 'show showDialog hide hideDialog update');
   window.FB = FB;
 

@@ -24,12 +24,8 @@
   fill('FSR', {
     surveydefs: [],
     CPPS: { set: nothing, get: nothing, append: nothing, erase: nothing, all: () => ({}) },
-    Storage: { set: nothing, get: nothing, erase: nothing },
     showInvite: nothing,
     pageReset: nothing,
-    clearState: nothing,
-    test: nothing,
-    setFSRVisibility: nothing,
   });
   fill('FSFB', { showFeedback: nothing });
   // Site configurations come as definitions and requirements; none of them is run.

@@ -54,7 +54,6 @@
       _getLinkerUrl: (url) => url,
       _getAccount: () => account || '',
       _getName: () => name || '',
-      _getVersion: () => '',
       _visitCode: () => '',
     });
   };

@@ -118,7 +118,6 @@
     ga.q.push(args);
   };
   ga.q = [];
-  ga.l = Date.now();
   const ours = window.GoogleAnalyticsObject || 'ga';
   window[ours] = window[ours] || ga;
 })();

@@ -9,10 +9,12 @@
     // callback(number as displayed, number for a tel: link)
     if (typeof target === 'function') setTimeout(target, 0, number, number);
   };
+  answer.answers = true;
   ['_googWcmImpl', '_gaPhoneImpl'].forEach((name) => {
-    const queue = Array.from((window[name] || {}).q || []);
+    const stub = window[name] || {};
+    if (stub.answers) return;
     window[name] = answer;
-    queue.forEach((call) => answer(...Array.from(call)));
+    Array.from(stub.q || []).forEach((call) => answer(...Array.from(call)));
   });
   window._googWcmGet = window._googWcmGet || ((target, number) => answer(2, target, {}, number));
 })();

@@ -185,7 +185,7 @@ def _is_host_only(name: str) -> bool:
 
 def _domains(host: str) -> tuple[str, ...]:
     """Domains under which a page of that host may have set a cookie."""
-    if "." not in host or is_ip(host) or suffix_of(host) == host or not _HOST.fullmatch(host):
+    if not _HOST.fullmatch(host) or is_ip(host) or suffix_of(host) == host or "." not in host:
         return ()
     shortest = len(site_of(host))
     return tuple(parent for parent in parents(host) if len(parent) >= shortest)

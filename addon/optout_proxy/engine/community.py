@@ -34,6 +34,7 @@ class Community:
 
     def __init__(self, lists: tuple[Listed, ...]) -> None:
         self._lists = lists
+        self.is_empty = not lists
 
     def may_stop(self, host: str) -> bool:
         """Whether a list that blocks names a host."""

@@ -57,6 +57,10 @@ class InForce:
             (tool, cookie) for tool in tools.values() for cookie in tool.express.page_cookies
         ]
 
+    def might_take_params(self, low: str, host: str, page_host: str) -> bool:
+        """Whether an identity rule could take a parameter of a URL; False is certain."""
+        return self._identity.might_take_params(low, host, page_host)
+
     def level(self, tool: Tool, case: Case) -> Level:
         return self._choices.level(tool.id, case.page_host)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from optout_proxy.model import Request, RuleRef
+from optout_proxy.rules.options import DOCUMENT
 from optout_proxy.rules.index import Index
 from optout_proxy.rules.rule import Query, Rule, parse_rule
 
@@ -50,8 +51,17 @@ class Identity:
         self._own = [taker for taker in takers if not taker.is_first_party]
         self._index = Index.of([taker.ref.text for taker in self._own])
         self._pages = [taker for taker in takers if taker.is_first_party]
+        self._pages_lose_params = any(
+            taker.kind == "removeparam" and taker.rule.options.types & ~DOCUMENT
+            for taker in self._pages
+        )
         self._page_cookies = [taker for taker in self._pages if taker.kind == "cookie"]
         self._by_name: dict[str, tuple[Taker, ...]] = {}
+
+    def might_take_params(self, low: str, host: str, page_host: str) -> bool:
+        """Whether a rule could take a parameter of a URL (in lower case), navigations excepted;
+        False is certain."""
+        return self._pages_lose_params or bool(self._index.candidates(low, host, page_host))
 
     def on_own_host(self, query: Query, kind: str) -> list[Taker]:
         """Rules that name the tool's own host and match; exceptions are among them."""

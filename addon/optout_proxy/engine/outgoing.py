@@ -10,7 +10,7 @@ from optout_proxy.engine.draft import Draft
 from optout_proxy.engine.force import Case, InForce, chooser
 from optout_proxy.engine.identity import Taker, first_party
 from optout_proxy.engine.recognise import Hit, content_type
-from optout_proxy.model import Action, Credit, Headers, Outgoing, Removed, Request, RuleRef
+from optout_proxy.model import Action, Credit, Headers, Outgoing, Removed, Request, RuleRef, Type
 from optout_proxy.rules.rule import Query, parse_rule
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 type Changed = tuple[Outgoing | None, Removed, tuple[Credit, ...]]
 
+_MEMO: Final = 4096
 _IDENTIFYING: Final = frozenset(
     name.encode()
     for name in (
@@ -58,6 +59,7 @@ class Outbound:
     def __init__(self, tools: Sequence[Tool], force: InForce, choices: Choices) -> None:
         self._force = force
         self._choices = choices
+        self._opened: dict[str, tuple[bool, bool]] = {}
         self._params = [
             (tool, param, parse_rule(param.where)) for tool in tools for param in tool.express.params
         ]
@@ -67,6 +69,21 @@ class Outbound:
             for body, ref in tool.bodies
             if body.blank
         ]
+
+    def might_change(self, low: str, host: str, page_host: str, kind: Type) -> bool:
+        """Whether a request without headers and body could go on changed; False is certain."""
+        opened = self._opened.get(host)
+        if opened is None:
+            if len(self._opened) >= _MEMO:
+                self._opened.clear()
+            covered, inspected = self._choices.covers(host), self._choices.inspects_pages_of(host)
+            opened = self._opened[host] = (covered, inspected)
+        covered, inspected = opened
+        if covered or "?" not in low:
+            return covered
+        if inspected and kind == "document":
+            return True
+        return self._force.might_take_params(low, host, page_host)
 
     def change(self, request: Request, hit: Hit | None, action: Action, page_host: str) -> Changed:
         """The request as it is sent; None in first place where nothing changes."""

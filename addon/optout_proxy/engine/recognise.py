@@ -85,7 +85,7 @@ class Recogniser:
         low = self._rules.lower(request)
         found = self._rules.candidates(low, request)
         permitted = self._permits.candidates(low, request)
-        if not found and not permitted and not self._bodies and not request.embed:
+        if not found and not permitted and not request.body and not request.embed:
             return None
         query = Query(request, strict=True)
         if permitted and (permit := self._permit(permitted, query, request)):
@@ -95,6 +95,12 @@ class Recogniser:
             best = max(matching, key=lambda rule: rule.rank)
             return Hit(best.tool, best.role, best.ref, best.rule)
         return self._by_body(query, request) or self._embedded(request)
+
+    def might_know(self, low: str, host: str, page_host: str) -> bool:
+        """Whether a rule could know a URL (in lower case); False is certain."""
+        return self._rules.might_know(low, host, page_host) or self._permits.might_know(
+            low, host, page_host
+        )
 
     def _permit(self, permitted: Sequence[_Owned], query: Query, request: Request) -> Hit | None:
         for permit in permitted:
@@ -174,7 +180,10 @@ class _Rules:
 
     def candidates(self, low: str, request: Request) -> list[_Owned]:
         numbers = self._index.candidates(low, request.host, request.page_host)
-        return [self._owned[number] for number in numbers]
+        return [self._owned[number] for number in numbers] if numbers else []
+
+    def might_know(self, low: str, host: str, page_host: str) -> bool:
+        return bool(self._index.candidates(low, host, page_host))
 
     def naming(self, host: str) -> list[_Owned]:
         return [self._owned[number] for number in self._index.naming(host)]

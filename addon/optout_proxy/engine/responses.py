@@ -12,7 +12,7 @@ from optout_proxy.model import Decision, Headers, Request, ResponseDecision
 from optout_proxy.rules.rule import Query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from optout_proxy.engine.choices import Choices
     from optout_proxy.engine.tool import Tool
@@ -21,6 +21,7 @@ _UNTOUCHED: Final = ResponseDecision()
 _IDENTIFYING: Final = frozenset({b"etag", b"accept-ch", b"critical-ch"})
 """Response headers by which a browser is told apart later: a validator it will send back, and the
 request for high-entropy client hints."""
+_PAST_US: Final = frozenset({b"alt-svc"})
 _FOR_GOOD: Final = 34_560_000
 """400 days in seconds, the longest life a browser grants a cookie (RFC 6265bis section 5.5)."""
 
@@ -28,7 +29,14 @@ _FOR_GOOD: Final = 34_560_000
 class Inbound:
     """Builds the response head that is handed on."""
 
-    def __init__(self, tools: Mapping[str, Tool], force: InForce, choices: Choices) -> None:
+    def __init__(
+        self,
+        tools: Mapping[str, Tool],
+        force: InForce,
+        choices: Choices,
+        inspects: Callable[[str], bool],
+    ) -> None:
+        self._inspects = inspects
         self._tools = tools
         self._force = force
         self._choices = choices
@@ -38,12 +46,17 @@ class Inbound:
     ) -> ResponseDecision:
         """The head as it is handed on; `headers` is None where nothing changes."""
         on_page = first_party(request) and self._choices.inspects_pages_of(request.host)
+        if self._inspects(request.host):
+            # An invitation to QUIC, which a browser would speak past this proxy (RFC 7838).
+            handed, _ = headers.without(lines, _PAST_US)
+        else:
+            handed = lines
         if not (on_page or decision.role or request.third_party):
-            return _UNTOUCHED
+            return _UNTOUCHED if handed == lines else ResponseDecision(handed)
         tool = self._tools.get(decision.tool or "") if decision.role else None
         query = Query(request, strict=True)
         case = Case(request, query, tool, decision.rule, decision.action, page_host, on_page)
-        draft = Draft(lines)
+        draft = Draft(handed)
         self._take(draft, case)
         if on_page:
             self._on_page(draft, case)

@@ -46,18 +46,24 @@ class Days:
     """Hands out the file of the day, and tells at the top of each what came before it."""
 
     def __init__(
-        self, folder: Path, keep_days: int, *, full: bool, say: Callable[[str], None]
+        self,
+        folder: Path,
+        keep_days: int,
+        *,
+        full: bool,
+        say: Callable[[str], None],
+        give_up: Callable[[], None],
     ) -> None:
+        """`give_up` is called when a line that was cut short will never be finished."""
         self._folder = folder.absolute()  # a proxy may change its working folder
         self._keep_days = keep_days
         self._full = full
         self._say = say
+        self._give_up = give_up
         self._writer = new_writer()
         self._chain: Chain | None = None
         self._before: Head | None = None
         self._expired: tuple[Head, ...] = ()
-        self.given_up = 0
-        """Lines that were taken but cut short, and whose end could never be written."""
 
     @property
     def is_open(self) -> bool:
@@ -94,8 +100,9 @@ class Days:
     def _forget(self, chain: Chain, *, lost: bool) -> None:
         self._chain = None
         self._before = chain.head
-        self.given_up += lost
         chain.close()
+        if lost:
+            self._give_up()
 
     def _open(self, time: str) -> Chain:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -81,12 +81,12 @@ def verify(path: Path, heads: Iterable[str] = ()) -> Verification:
     expired = _expired(openings)
     tampered = [
         *(walk.broken for walk in walks.values() if walk.broken),
-        *(found for claim in claims if (found := _judged(claim, walks, expired))),
+        *_unkept(claims, walks, expired),
         *_unmet(path.name, kept, walks.values(), expired),
     ]
     return Verification(
         heads=tuple(walk.head for walk in walks.values()),
-        tampered=tuple(dict.fromkeys(tampered)),
+        tampered=tuple(tampered),
         incomplete=tuple(walk.torn for walk in walks.values() if walk.torn),
         unclosed=tuple(name for name, walk in walks.items() if not walk.closed),
         lost=sum(walk.lost for walk in walks.values()),
@@ -200,6 +200,17 @@ def _finished(walk: _Walk, opening: Opening | None) -> _Walk:
     elif not walk.head.lines and not walk.broken and not walk.torn:
         walk.torn = Finding(name, 0, "holds no line: it was cut short when it was begun")
     return walk
+
+
+def _unkept(
+    claims: list[_Claim], walks: dict[str, _Walk], expired: dict[str, Head]
+) -> Iterable[Finding]:
+    """Say once of each file that it is not what the others tell of it."""
+    found: dict[str, Finding] = {}
+    for claim in claims:
+        if finding := _judged(claim, walks, expired):
+            found.setdefault(finding.file, finding)
+    return found.values()
 
 
 def _judged(claim: _Claim, walks: dict[str, _Walk], expired: dict[str, Head]) -> Finding | None:

@@ -63,7 +63,7 @@ def select(
 
 
 def parse_since(text: str, now: datetime) -> datetime:
-    """Read the moment that `2h`, `3d`, `2026-11-24` or `2026-11-24T10:00` means, or raise InputError.
+    """Read the moment that `2h`, `3d` or `2026-11-24T10:00` means, or raise InputError.
 
     Dates and times without a zone are UTC, as the ledger's days are.
     """

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from optout_proxy.ledger.chain import Chain
     from optout_proxy.model import Credit, Request
 
 
@@ -62,15 +61,17 @@ class Ledger:
         self._report = say
         self._lock = Lock()
         self._unsaid: list[str] = []
-        self._days = Days(folder, max(0, keep_days), full=self._full, say=self._say)
+        self._days = Days(
+            folder, max(0, keep_days), full=self._full, say=self._say, give_up=self._give_up
+        )
         self._time = ""
-        self._missed = self._told = 0
+        self._gaps = self._untold = self._torn_tells = 0
         self._since = self._trouble = ""
 
     @property
     def gaps(self) -> int:
         """Lines that could not be written since the start."""
-        return self._missed + self._days.given_up
+        return self._gaps
 
     def record(
         self,
@@ -90,28 +91,26 @@ class Ledger:
     def close(self) -> None:
         """Write the closing line; what is written later opens another file."""
         with self._lock:
-            try:
-                self._time = stamp(self._clock())
-                if self.gaps > self._told:
-                    self._tell_gap(self._days.current(self._time))
-                self._days.leave(self._time)
-                if self.gaps > self._told:
-                    self._say(
-                        f"ends with {self.gaps - self._told} lines lost that it does not tell"
-                    )
-            except Exception as error:  # noqa: BLE001 - stopping must not fail over it
-                self._shout(error)
+            self._attempt(self._tell_gap)
+            self._attempt(lambda: self._days.leave(self._time))
+            if self._untold:
+                self._say(f"ends without telling of lines lost: {self._untold}")
         self._speak()
 
     def _keep(self, line: Callable[[str], object]) -> None:
         with self._lock:
-            try:
-                self._time = stamp(self._clock())
-                self._write(encode(line(self._time)))
-            except Exception as error:  # noqa: BLE001 - whatever happens here, enforcement goes on
-                self._missed += 1
-                self._shout(error)
+            if not self._attempt(lambda: self._write(encode(line(self._time)))):
+                self._miss()
         self._speak()
+
+    def _attempt(self, step: Callable[[], None]) -> bool:
+        try:
+            self._time = stamp(self._clock())
+            step()
+        except Exception as error:  # noqa: BLE001 - whatever happens here, enforcement goes on
+            self._shout(error)
+            return False
+        return True
 
     def _write(self, fields: bytes) -> None:
         try:
@@ -124,20 +123,34 @@ class Ledger:
             self._put(fields)
 
     def _put(self, fields: bytes) -> None:
-        chain = self._days.current(self._time)
-        if self.gaps > self._told:
-            self._tell_gap(chain)
-        chain.append(fields)
-        if chain.torn:
-            self._shout(OSError(errno.ENOSPC, "the disk is full, a line is cut short"))
-        elif self._trouble:
+        self._tell_gap()
+        self._append(fields)
+        if self._trouble and not self._days.current(self._time).torn:
             self._calm()
 
-    def _tell_gap(self, chain: Chain) -> None:
-        lost = self.gaps - self._told
-        line = {"event": "gap", "lost": lost, "since": self._since, "why": self._trouble}
-        chain.append(encode({"time": self._time} | line))
-        self._told += lost
+    def _tell_gap(self) -> None:
+        if lost := self._untold:
+            line = {"event": "gap", "lost": lost, "since": self._since, "why": self._trouble}
+            self._append(encode({"time": self._time} | line), tells=lost)
+            self._untold -= lost
+
+    def _append(self, fields: bytes, *, tells: int = 0) -> None:
+        chain = self._days.current(self._time)
+        chain.append(fields)
+        if chain.torn:
+            self._torn_tells = tells
+            self._shout(OSError(errno.ENOSPC, "the disk is full, a line is cut short"))
+
+    def _give_up(self) -> None:
+        """Count a line that will never be finished: one that told of a gap leaves it untold."""
+        if self._torn_tells:
+            self._untold += self._torn_tells
+        else:
+            self._miss()
+
+    def _miss(self) -> None:
+        self._gaps += 1
+        self._untold += 1
 
     def _shout(self, error: Exception) -> None:
         """Say it once for as long as it lasts."""
@@ -149,7 +162,7 @@ class Ledger:
 
     def _calm(self) -> None:
         self._trouble = ""
-        self._say(f"is written again; {self.gaps} lines were lost since the start")
+        self._say(f"is written again; lines lost since the start: {self._gaps}")
 
     def _say(self, text: str) -> None:
         self._unsaid.append(text)

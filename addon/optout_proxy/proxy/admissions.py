@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _MOST = 20_000
-"""Client connections remembered. One forgotten too early is asked about again, never let through."""
+"""Client connections remembered. One forgotten too early is decided again, never let through."""
 
 
 class Admissions:

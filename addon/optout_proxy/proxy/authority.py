@@ -6,7 +6,7 @@ The files have the names and the form mitmproxy looks for in its `confdir`.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import os
 import sys
 import tempfile
@@ -25,7 +25,7 @@ _NAME: Final = "Optout Proxy on this computer"
 
 
 def default_folder() -> Path:
-    """The user's data folder for this program (on Linux by the XDG base directories)."""
+    """Name the user's data folder for this program (on Linux by the XDG base directories)."""
     home = Path.home()
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "optout-proxy"
@@ -95,15 +95,15 @@ def _self_signed(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Optout Proxy"),
         ]
     )
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=2))
-        .not_valid_after(now + datetime.timedelta(days=365 * _YEARS))
+        .not_valid_before(now - dt.timedelta(days=2))
+        .not_valid_after(now + dt.timedelta(days=365 * _YEARS))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_only_signs(), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)

@@ -29,7 +29,7 @@ class Engine(Protocol):
     @property
     def choices(self) -> Choices: ...
 
-    def name(
+    def name(  # noqa: PLR0913 - what a request is made of
         self,
         url: str,
         *,
@@ -53,9 +53,13 @@ class Ledger(Protocol):
     """Where it is written down what was done."""
 
     def record(
-        self, request: Request, credits: tuple[Credit, ...], *, event: str = "request"
+        self,
+        request: Request,
+        credits: tuple[Credit, ...],  # noqa: A002 - the word of the model
+        *,
+        event: str = "request",
     ) -> None: ...
-    def note(self, event: str, **fields: str | int | None) -> None: ...
+    def note(self, event: str, /, **fields: str | int | None) -> None: ...
 
 
 class Registry(Protocol):

@@ -43,27 +43,25 @@ class Enforcement:
             if any(engine.inspects(host) for host in hosts)
         )
 
-    def record(
-        self, request: Request, credits: tuple[Credit, ...], event: str = "request"
-    ) -> None:
+    def record(self, request: Request, credited: tuple[Credit, ...], event: str) -> None:
         """Write down what was enforced. Never raises: a ledger at fault stops nothing."""
-        if not credits:
+        if not credited:
             return
         try:
-            self._ledger.record(request, credits, event=event)
-        except Exception:  # noqa: BLE001 - the promise above
-            self._say_ledger_failed()
+            self._ledger.record(request, credited, event=event)
+        except Exception as error:  # noqa: BLE001 - the promise above
+            self._say_ledger_failed(error)
 
     def note(self, event: str, **fields: str | int | None) -> None:
         """Write down what is not enforcement. Never raises."""
         try:
             self._ledger.note(event, **fields)
-        except Exception:  # noqa: BLE001 - the promise above
-            self._say_ledger_failed()
+        except Exception as error:  # noqa: BLE001 - the promise above
+            self._say_ledger_failed(error)
 
-    def _say_ledger_failed(self) -> None:
+    def _say_ledger_failed(self, error: Exception) -> None:
         if not self._ledger_failed:
-            logger.error("The ledger cannot be written; enforcement goes on.", exc_info=True)
+            logger.error("The ledger cannot be written, enforcement goes on: %r", error)
         self._ledger_failed = True
 
     # What the guard asks (guard.Keeper).

@@ -77,7 +77,7 @@ class Enforcer(Gate):
     def _settle(self, flow: HTTPFlow, requests: Sequence[Request], engine: Engine) -> None:
         request, decision = decide(requests, engine)
         apply_request(decision, flow, request)
-        self._enforcement.record(request, decision.credits)
+        self._enforcement.record(request, decision.credits, "request")
         if flow.response is None:
             self._sent[flow] = _Sent(engine, request, decision)
             self._enforcement.admissions.admit(flow.client_conn.id, hosts_of(flow))

@@ -32,7 +32,7 @@ _BODILESS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})
 def to_requests(
     flow: http.HTTPFlow, engine: Engine, visits: Visits, *, body: bytes | None = None
 ) -> tuple[Request, ...]:
-    """The request, named once for each host that it could be for; the likeliest comes first.
+    """Name the request once for each host that it could be for; the likeliest comes first.
 
     A client may say one host to the proxy, another in the TLS handshake and a third in the
     request. The origin answers for the one in the request, the connection goes to the first.
@@ -50,7 +50,7 @@ def to_requests(
 
 
 def decide(requests: Sequence[Request], engine: Engine) -> tuple[Request, Decision]:
-    """The decision in force: to stop, if any of the names is stopped; else the first that acts."""
+    """Decide under every name: to stop, if any is stopped; else by the first that acts."""
     decided = [(request, engine.decide(request)) for request in requests]
     if len(decided) == 1:
         return decided[0]
@@ -78,7 +78,7 @@ def _host(authority: bytes) -> str:
 
 @lru_cache(4096)
 def plain_host(host: str) -> str:
-    """A host without port as rules know it: lower case, ASCII, no trailing dot, no brackets."""
+    """Spell a host as rules do: lower case, ASCII, no trailing dot, no brackets; it has no port."""
     plain = host.lower().rstrip(".").removeprefix("[").removesuffix("]")
     if plain.isascii():
         return plain
@@ -122,7 +122,7 @@ def apply_request(decision: Decision, flow: http.HTTPFlow, request: Request) -> 
 
 
 def response_of(answer: Answer, *, head: bool = False) -> http.Response:
-    """An answer as mitmproxy's response, its length stated so that the connection is kept."""
+    """Make an answer mitmproxy's response, its length stated so that the connection is kept."""
     headers = answer.headers
     bodiless = answer.status in {204, 304}
     if not bodiless and not any(name.lower() == b"content-length" for name, _ in headers):
@@ -150,7 +150,7 @@ def _replace(target: http.Request, came: Request, send: Outgoing) -> None:
 
 
 def _path(url: str) -> str:
-    """What follows the authority of an absolute URL; its path is never empty here."""
+    """Cut off scheme and authority of an absolute URL; its path is never empty here."""
     start = url.index("/", url.index("://") + 3)
     return url[start:]
 

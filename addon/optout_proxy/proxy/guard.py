@@ -17,7 +17,6 @@ import logging
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from mitmproxy import addonmanager, hooks
-from mitmproxy.connection import Client
 from mitmproxy.exceptions import AddonHalt
 from mitmproxy.flow import Flow
 from mitmproxy.proxy.layer import NextLayer
@@ -30,6 +29,7 @@ from optout_proxy.proxy import flows
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
+    from mitmproxy.connection import Client
     from mitmproxy.http import HTTPFlow
     from mitmproxy.master import Master
 
@@ -91,7 +91,7 @@ class GuardedAddons(addonmanager.AddonManager):
                 await _call(hook, message)
             except AddonHalt:
                 halted = True
-            except BaseException as error:  # noqa: BLE001 - a leak otherwise; see the module
+            except BaseException as error:
                 if self._must_leave(hook, error):
                     raise
                 self._log(name, hook, error)
@@ -146,20 +146,20 @@ class GuardedAddons(addonmanager.AddonManager):
 
     def register(self, addon: Any) -> Any:
         try:
-            return super().register(addon)
+            return super().register(addon)  # type: ignore[no-untyped-call]
         finally:
             self._stale()
 
     def add(self, *addons: Any) -> None:
-        super().add(*addons)
+        super().add(*addons)  # type: ignore[no-untyped-call]
         self._stale()
 
     def remove(self, addon: Any) -> None:
-        super().remove(addon)
+        super().remove(addon)  # type: ignore[no-untyped-call]
         self._stale()
 
     def clear(self) -> None:
-        super().clear()
+        super().clear()  # type: ignore[no-untyped-call]
         self._stale()
 
 
@@ -282,7 +282,7 @@ _CLOSING: Final[dict[str, Callable[[Any, str], None]]] = {
 
 
 def _host(message: object) -> str:
-    """The host a hook was asked about, for the record; empty where it has none."""
+    """Find the host a hook was asked about, for the record; empty where it has none."""
     match message:
         case ServerConnectionHookData(server=server):
             return server.address[0] if server.address else ""

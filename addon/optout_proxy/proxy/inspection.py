@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from optout_proxy.proxy.enforcement import Enforcement
 
-_HTTP1: Final = b"http/1.1"
 _DNS_PORTS: Final = frozenset({53, 5353})
+_HTTP1: Final = b"http/1.1"
 _HALF_A_RECORD: Final = frozenset({b"\x16", b"\x16\x03"})
 _REQUEST_LINE: Final = re.compile(rb"[\r\n]*[A-Z]{1,20}(?: |\Z)")
 
@@ -52,8 +52,7 @@ class Inspection(Gate):
         context, seen = nextlayer.context, nextlayer.data_client()
         if context.client.transport_protocol != "tcp" or nextlayer.layer:
             return
-        if seen in _DNS_PORTS: Final = frozenset({53, 5353})
-_HALF_A_RECORD:
+        if seen in _HALF_A_RECORD:
             raise AddonHalt  # asked again when more has come
         if seen and self._is_foreign(context, seen):
             self._enforcement.admissions.tunnel(context.client.id, _hosts(context))

@@ -35,7 +35,7 @@ def lighten() -> None:
 
     Only where no other add-on builds messages that such a check would be for.
     """
-    http.MessageData.__post_init__ = _unchecked
+    http.MessageData.__post_init__ = _unchecked  # type: ignore[method-assign]
 
 
 def _unchecked(_self: Any) -> None:

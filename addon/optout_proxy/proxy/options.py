@@ -32,9 +32,7 @@ def refuse(options: Options, changed: Collection[str]) -> None:
     """OptoutError where an option that is refused is on."""
     for name in REFUSED:
         if name in changed and name in options and getattr(options, name):
-            raise OptoutError(
-                f"the option {name} signs with a key that everyone has; leave it off"
-            )
+            raise OptoutError(f"the option {name} signs with a key that everyone has; leave it off")
 
 
 def guard(options: Options, changed: Collection[str]) -> None:

@@ -1,4 +1,4 @@
-"""Follow the user's files: what is saved is in force within a second, or refused with the reason."""
+"""Follow the user's files: what is saved is in force within a second, or refused and said why."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def stamps(files: Iterable[Path]) -> Stamps:
 
 
 def _stamp(path: Path) -> Stamp:
-    """What changes when a file is written or replaced; None where there is none."""
+    """Take what changes when a file is written or replaced; None where there is none."""
     try:
         found = path.stat()
     except OSError:

@@ -23,7 +23,7 @@ from mitmproxy.options import Options
 from mitmproxy.utils import asyncio_utils
 
 from optout_proxy.errors import OptoutError
-from optout_proxy.proxy import authority, mends, options, reload
+from optout_proxy.proxy import authority, mends, options, reload, selftest
 from optout_proxy.proxy.enforcement import Enforcement, settings_adopted, settings_refused
 from optout_proxy.proxy.enforcer import Enforcer
 from optout_proxy.proxy.guard import guard
@@ -39,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_LISTEN = "127.0.0.1:8080"
 _LEAVE = 2.0
+_LOOK = 0.01
 """Seconds that connections have to end in when the proxy stops."""
 
 
@@ -86,7 +87,7 @@ async def running_proxy(  # noqa: PLR0913 - one parameter a thing a caller may c
     settings: Mapping[str, Any] | None = None,
     extra: tuple[object, ...] = (),
 ) -> AsyncIterator[Running]:
-    """A proxy that enforces, for as long as the block lasts; only one a process at a time.
+    """Enforce for as long as the block lasts; only one proxy a process at a time.
 
     `folder` holds the certificate authority, `mode` is mitmproxy's (`regular`, `socks5`,
     `upstream:http://host:port`), `settings` are mitmproxy's options but those that enforcement
@@ -99,7 +100,9 @@ async def running_proxy(  # noqa: PLR0913 - one parameter a thing a caller may c
         mends.lighten()
     enforcement = Enforcement(engine, ledger)
     master = _Master(Options(), enforcement, extra)
-    master.options.update(confdir=str(folder), mode=[mode], **_listening(listen), **(settings or {}))
+    master.options.update(
+        confdir=str(folder), mode=[mode], **_listening(listen), **(settings or {})
+    )
     options.enforce(master.options)
     with asyncio_utils.install_exception_handler(master._asyncio_exception_handler):  # noqa: SLF001 - what Master.run does
         address = await _start(master, listen)
@@ -126,10 +129,10 @@ async def _stop(master: _Master) -> None:
     master.should_exit.set()
     await master.server.servers.update([])
     hang_up(master, tuple(master.server.connections))
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_LEAVE):
-            while master.server.connections:
-                await asyncio.sleep(0.01)
+    for _ in range(round(_LEAVE / _LOOK)):
+        if not master.server.connections:
+            break
+        await asyncio.sleep(_LOOK)
     await master.done()
 
 
@@ -159,11 +162,15 @@ def run_proxy(  # noqa: PLR0913 - one parameter a thing a caller may choose
     `on_ready` is called once with `host:port`. OptoutError where it cannot run.
     """
 
+    chosen = folder or authority.default_folder()
+    selftest.check_parts()
+
     async def serve() -> None:
+        await selftest.rehearse(chosen)
         async with running_proxy(
             registry.engine,
             ledger,
-            folder=folder or authority.default_folder(),
+            folder=chosen,
             listen=listen,
             mode=mode,
             settings=settings,

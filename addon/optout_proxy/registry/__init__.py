@@ -1,5 +1,5 @@
 """What is known and what is chosen: policy files, tool files, settings, and their joining."""
 
-from optout_proxy.registry.load import Registry, load
+from optout_proxy.registry.load import Registry, known_tools, load, load_settings_only
 
-__all__ = ["Registry", "load"]
+__all__ = ["Registry", "known_tools", "load", "load_settings_only"]

@@ -6,9 +6,10 @@ import codecs
 import os
 import stat
 import time
+from collections.abc import MutableMapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import tomlkit
 from msgspec.structs import replace
@@ -25,13 +26,16 @@ from optout_proxy.registry.settings import (
     load_settings,
     user_config,
 )
-from optout_proxy.registry.toml_table import is_host, one_of, suggest
-from optout_proxy.registry.toml_text import quoted, read_text
+from optout_proxy.registry.toml_table import is_host, one_of, shown, suggest
+from optout_proxy.registry.toml_text import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tomlkit import TOMLDocument
+
+type _Table = MutableMapping[str, Any]
+"""A table as tomlkit has it; one written in several places is no `AbstractTable`."""
 
 _PATIENCE: Final = 2.0
 """Seconds to wait for another writer."""
@@ -60,8 +64,8 @@ def choose(
         before = load_settings(path, known_tools)
         text = edited(read_text(path), path, tool, level, site)
         wanted = replace(_with(before, tool, level, site), file=target.absolute())
-        if _meaning(find_files(text, target, known_tools)) != _meaning(wanted):
-            raise _by_hand(path, tool, level, site)
+        if not _means(text, target, wanted, known_tools):
+            raise _by_hand(path, tool, level, site) if target == path else _no_copy(path)
         mark = codecs.BOM_UTF8 if path.read_bytes().startswith(codecs.BOM_UTF8) else b""
         _write(draft, mark + text.encode())
     return target
@@ -79,7 +83,7 @@ def edited(text: str, file: Path | str, tool: str, level: Level, site: str | Non
     return new.replace("\n", "\r\n") if windows else new
 
 
-def _levels_of(document: TOMLDocument, site: str | None) -> AbstractTable:
+def _levels_of(document: TOMLDocument, site: str | None) -> _Table:
     """Find the table with the levels, everywhere or of one site; made where there is none."""
     if site is None:
         return _table_in(document, "opt_out")
@@ -88,26 +92,32 @@ def _levels_of(document: TOMLDocument, site: str | None) -> AbstractTable:
     return _table_in(sites, host)
 
 
-def _table_in(outer: TOMLDocument | AbstractTable, name: str) -> AbstractTable:
+def _table_in(outer: _Table, name: str) -> _Table:
     if name not in outer:
         outer[name] = tomlkit.table(is_super_table=name == "sites")
     inner = outer[name]
-    if not isinstance(inner, AbstractTable):
-        raise TypeError
+    if not isinstance(inner, MutableMapping):
+        raise TypeError(name)
     return inner
 
 
-def _put(table: AbstractTable, tool: str, level: Level) -> None:
-    if tool not in table:
+def _put(table: _Table, tool: str, level: Level) -> None:
+    if tool in table:
+        _change(table, tool, level)
+    elif isinstance(table, AbstractTable):
         _add(table, tool, level)
-        return
+    else:
+        table[tool] = level
+
+
+def _change(table: _Table, tool: str, level: Level) -> None:
     old = table[tool].as_string()
     table[tool] = level
-    trivia = table[tool].trivia
+    new = table[tool]
     # A comment beside the value stays in its column.
-    longer = len(table[tool].as_string()) - len(old)
-    if len(trivia.comment_ws) > 1:
-        trivia.comment_ws = " " * max(1, len(trivia.comment_ws) - longer)
+    longer = len(new.as_string()) - len(old)
+    if len(new.trivia.comment_ws) > 1:
+        new.trivia.comment_ws = " " * max(1, len(new.trivia.comment_ws) - longer)
 
 
 def _add(table: AbstractTable, tool: str, level: Level) -> None:
@@ -128,11 +138,11 @@ def _add(table: AbstractTable, tool: str, level: Level) -> None:
 
 def _known(tool: str, level: str, site: str | None, known_tools: frozenset[str]) -> None:
     if tool not in known_tools:
-        raise OptoutError(f"there is no tool {quoted(tool)}; {suggest(tool, sorted(known_tools))}")
+        raise OptoutError(f"there is no tool {shown(tool)}; {suggest(tool, sorted(known_tools))}")
     if level not in LEVELS:
-        raise OptoutError(f"there is no level {quoted(level)}; {one_of(LEVELS)}")
+        raise OptoutError(f"there is no level {shown(level)}; {one_of(LEVELS)}")
     if site is not None and not is_host(site.lower()):
-        raise OptoutError(f"{quoted(site)} is no host; {host_advice(site)}")
+        raise OptoutError(f"{shown(site)} is no host; {host_advice(site)}")
 
 
 def _by_hand(file: Path | str, tool: str, level: Level, site: str | None) -> InputError:
@@ -149,7 +159,15 @@ def _with(settings: Settings, tool: str, level: Level, site: str | None) -> Sett
     return replace(settings, sites={**settings.sites, site.lower(): new})
 
 
-def _meaning(settings: Settings) -> Settings:
+def _means(text: str, file: Path, wanted: Settings, known_tools: frozenset[str]) -> bool:
+    """Whether a text, in this place, says what is wanted and nothing else."""
+    try:
+        return _without_lines(find_files(text, file, known_tools)) == _without_lines(wanted)
+    except InputError:
+        return False
+
+
+def _without_lines(settings: Settings) -> Settings:
     """Forget where things stand, which an added line changes."""
     return replace(settings, waivers=tuple(replace(it, line=0) for it in settings.waivers))
 
@@ -166,6 +184,11 @@ def _is_writable(path: Path) -> bool:
     may = os.access(real, os.W_OK) and os.access(real.parent, os.W_OK)
     # The administrator may write anything; a file marked read-only is meant to stay.
     return may and bool(real.stat().st_mode & stat.S_IWUSR)
+
+
+def _no_copy(path: Path) -> InputError:
+    what = "cannot be written, and its paths would lead elsewhere from a copy"
+    return InputError(path, what, right="make it writable")
 
 
 def _own_copy(path: Path) -> Path:

@@ -118,3 +118,13 @@ def _community(settings: Settings, lists: Mapping[str, RuleList]) -> Community:
 def _files(settings: Settings, folder: Path) -> tuple[Path, ...]:
     lists = (one.path for one in settings.lists)
     return (settings.file, *settings.policies, *lists, *sorted(folder.glob("*.toml")))
+
+
+def known_tools() -> frozenset[str]:
+    """The ids of all tools that have a tool file."""
+    return frozenset(path.stem for path in (shipped.folder() / "blocklists").glob("*.toml"))
+
+
+def load_settings_only(path: Path | None = None) -> Settings:
+    """Load a configuration without what it names."""
+    return load_settings(find_config(path), known_tools())

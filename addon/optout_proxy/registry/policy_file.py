@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 import msgspec
 
 from optout_proxy.hosts import host_of
-from optout_proxy.registry.toml_table import Table, is_host, suggest
-from optout_proxy.registry.toml_text import quoted, read_text
+from optout_proxy.registry.toml_table import Table, is_host, shown, suggest
+from optout_proxy.registry.toml_text import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -172,11 +172,11 @@ def parse_policy(text: str, file: Path | str) -> Policy:
     document = (1, source.lines)
     tools = tuple(_tool(table, document) for table in top.tables("tool"))
     also = tuple(_mention(table, document) for table in top.tables("also_mentioned"))
+    _distinct(top, ("tool", "also_mentioned"))
+    _in_order(top, tools)
     known = tuple(tool.id for tool in tools) + tuple(service.id for service in also)
     statements = tuple(_statement(it, document, known) for it in top.tables("statement"))
-    _distinct(top, ("tool", "also_mentioned"))
     _distinct(top, ("statement",))
-    _in_order(top, tools)
     return Policy(
         name=top.string("name"),
         sites=_sites(top),
@@ -217,7 +217,7 @@ def _sites(top: Table) -> tuple[str, ...]:
     for number, site in enumerate(sites):
         if not is_host(site):
             right = 'write a host in lower case, such as "shop.example"'
-            raise top.wrong(("sites", number), f"{quoted(site)} is no host", right)
+            raise top.wrong(("sites", number), f"{shown(site)} is no host", right)
     return sites
 
 
@@ -231,7 +231,7 @@ def _statement(table: Table, document: Lines, known: tuple[str, ...]) -> Stateme
     tools = table.strings("tools")
     for number, tool in enumerate(tools):
         if tool not in known:
-            what = f"this policy names no tool {quoted(tool)}"
+            what = f"this policy names no tool {shown(tool)}"
             raise table.wrong(("tools", number), what, suggest(tool, known))
     return Statement(
         id=_id(table),
@@ -320,7 +320,7 @@ def _kinds(table: Table, field: Field) -> tuple[OptOutKind, ...]:
     for number, written in enumerate(table.strings("kinds")):
         kind = next((kind for kind in OPT_OUT_KINDS if kind == written), None)
         if kind is None or kind in kinds:
-            what = f"{table.name('kinds', number)} is {quoted(written)}"
+            what = f"{table.name('kinds', number)} is {shown(written)}"
             raise table.wrong(("kinds", number), what, f"each of {', '.join(OPT_OUT_KINDS)} once")
         kinds.append(kind)
     _fitting(table, field, kinds)
@@ -355,12 +355,13 @@ def _links(table: Table) -> tuple[Link, ...]:
 
 def _link(table: Table) -> Link:
     table.only(Link.__struct_fields__)
-    return Link(
-        table.string("text"),
-        _url(table, "url"),
-        table.flag("assumed_scheme", default=False),
-        _url(table, "archived_as") if "archived_as" in table else "",
-    )
+    text, url = table.string("text"), _url(table, "url")
+    assumed = table.flag("assumed_scheme", default=False)
+    if assumed and not url.startswith("https://"):
+        what = f"{table.name('assumed_scheme')} of {shown(url)}"
+        raise table.wrong("assumed_scheme", what, "the scheme we assume is https://")
+    archived_as = _url(table, "archived_as") if "archived_as" in table else ""
+    return Link(text, url, assumed, archived_as)
 
 
 def _url(table: Table, key: str) -> str:
@@ -369,7 +370,7 @@ def _url(table: Table, key: str) -> str:
     mail = url.startswith("mailto:") and is_host(url.rpartition("@")[2].lower())
     if not (web or mail) or re.search(r"\s", url):
         right = "write the whole address, such as https://shop.example/privacy"
-        raise table.wrong(key, f"{table.name(key)} is {quoted(url)}, no address", right)
+        raise table.wrong(key, f"{table.name(key)} is {shown(url)}, no address", right)
     return url
 
 
@@ -378,16 +379,14 @@ def _lines(table: Table, within: Lines) -> Lines:
 
 
 def _range(table: Table, key: KeyPath, value: object, within: Lines) -> Lines:
-    name, (least, most) = table.name(*key), within
-    match value:
-        case [int(first), int(last)] if least <= first <= last <= most and first is not True:
-            return first, last
-        case [int(), int()]:
-            raise table.wrong(
-                key, f"{name} is {value}", f"it must lie in [{least}, {most}], ascending"
-            )
-        case _:
-            raise table.wrong(key, f"{name} is no range of lines", _WITHIN)
+    numbers = value if isinstance(value, list) else []
+    if len(numbers) != 2 or any(type(number) is not int for number in numbers):
+        raise table.wrong(key, f"{table.name(*key)} is no range of lines", _WITHIN)
+    first, last = numbers
+    if not within[0] <= first <= last <= within[1]:
+        right = f"it must ascend, and lie in {list(within)}"
+        raise table.wrong(key, f"{table.name(*key)} is {numbers}", right)
+    return first, last
 
 
 def _list(table: Table, key: str) -> list[object]:
@@ -403,7 +402,7 @@ def _id(table: Table) -> str:
     name = table.string("id")
     if not _ID.fullmatch(name):
         right = 'write small letters and digits, with "-" between words'
-        raise table.wrong("id", f"{table.name('id')} is {quoted(name)}", right)
+        raise table.wrong("id", f"{table.name('id')} is {shown(name)}", right)
     return name
 
 

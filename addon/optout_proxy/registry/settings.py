@@ -16,8 +16,8 @@ import msgspec
 from optout_proxy import shipped
 from optout_proxy.hosts import host_of, normal_host
 from optout_proxy.model import LEVELS, Level
-from optout_proxy.registry.toml_table import Table, is_host, suggest
-from optout_proxy.registry.toml_text import quoted, read_text
+from optout_proxy.registry.toml_table import Table, is_host, shown, suggest
+from optout_proxy.registry.toml_text import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,6 +113,7 @@ _SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "ledger": LedgerChoices.__struct_fields__,
 }
 _TOP: Final = ("policies", "opt_out", "sites", *_SECTIONS, "lists", "waiver")
+_KEEP_ONE: Final = "keep one of them"
 _WAIVER: Final = ("tool", "finding", "owner", "reason", "expires")
 
 
@@ -133,7 +134,7 @@ def find_files(text: str, path: Path, known_tools: frozenset[str]) -> Settings:
     )
     for chosen in settings.lists:
         if not chosen.path.is_file():
-            what = f"there is no list {quoted(chosen.name)} beside this file"
+            what = f"there is no list {shown(chosen.name)} beside this file"
             raise top.wrong(("lists", chosen.name), what, "name a file that is there")
     return msgspec.structs.replace(settings, policies=policies)
 
@@ -143,7 +144,7 @@ def _policy_file(top: Table, number: int, beside: Path) -> Path:
     ours = shipped.folder() / name
     found = next((path for path in (beside, ours) if path.is_file()), None)
     if found is None:
-        what = f"there is no policy file {quoted(name)} beside this file or among those we ship"
+        what = f"there is no policy file {shown(name)} beside this file or among those we ship"
         ships = sorted(path.name for path in (shipped.folder() / "policies").glob("*.toml"))
         raise top.wrong(("policies", number), what, f"we ship policies/{', '.join(ships)}")
     return found
@@ -200,7 +201,7 @@ def _policies(top: Table, folder: Path) -> tuple[Path, ...]:
     for number, name in enumerate(top.strings("policies")):
         path = _path(top, ("policies", number), name, folder)
         if path in found:
-            raise top.wrong(("policies", number), f"{quoted(name)} is named twice")
+            raise top.wrong(("policies", number), f"{shown(name)} is named twice", _KEEP_ONE)
         found.append(path)
     return tuple(found)
 
@@ -210,7 +211,8 @@ def _path(table: Table, key: KeyPath, name: str, folder: Path) -> Path:
     try:
         return folder / Path(name).expanduser()
     except RuntimeError:
-        raise table.wrong(key, f"{quoted(name)}: nobody knows that home folder") from None
+        what = f"{shown(name)}: nobody knows that home folder"
+        raise table.wrong(key, what, "write the whole path") from None
 
 
 def _levels(table: Table, known_tools: frozenset[str]) -> dict[str, Level]:
@@ -230,7 +232,8 @@ def _sites(table: Table, known_tools: frozenset[str], signals: Signals) -> dict[
     for name in table.values:
         host = _host(table, name)
         if host in sites:
-            raise table.wrong(name, f"{table.name(name)}: this site stands here a second time")
+            what = f"{table.name(name)}: this site stands here a second time"
+            raise table.wrong(name, what, _KEEP_ONE)
         sites[host] = _site(table.table(name), known_tools)
         if sites[host].gpc and not signals.gpc:
             right = "write gpc = true under [signals], and gpc = false for the sites without it"
@@ -249,7 +252,7 @@ def _host(table: Table, name: str) -> str:
     if whole != name:
         raise table.wrong(name, f"[sites.{whole}] needs quotes", f'write [sites."{whole}"]')
     if not is_host(name.lower()):
-        raise table.wrong(name, f"{quoted(name)} is no host", host_advice(name))
+        raise table.wrong(name, f"{shown(name)} is no host", host_advice(name))
     return name.lower()
 
 
@@ -294,7 +297,7 @@ def _ledger(table: Table, folder: Path) -> LedgerChoices:
         chosen = _path(table, ("folder",), table.string("folder"), folder)
     return LedgerChoices(
         folder=chosen,
-        keep_days=table.count("keep_days", usual.keep_days),
+        keep_days=table.count("keep_days", usual.keep_days, most=36_500),
         detail=table.word("detail", DETAIL, usual.detail),
     )
 
@@ -304,7 +307,7 @@ def _lists(table: Table, folder: Path) -> tuple[CommunityList, ...]:
     for name in table.values:
         path = _path(table, (name,), name, folder)
         if path in lists:
-            raise table.wrong(name, f"{quoted(name)} is named twice")
+            raise table.wrong(name, f"{shown(name)} is named twice", _KEEP_ONE)
         lists[path] = CommunityList(name, path, table.word(name, LIST_USES))
     return tuple(lists.values())
 
@@ -315,7 +318,7 @@ def _waiver(table: Table, known_tools: frozenset[str]) -> Waiver:
     tool = table.string("tool")
     undeclared = finding == "undeclared" and is_host(tool)
     if tool not in known_tools and not tool.startswith("list:") and not undeclared:
-        what = f"{table.name('tool')}: there is no tool {quoted(tool)}"
+        what = f"{table.name('tool')}: there is no tool {shown(tool)}"
         raise table.wrong("tool", what, suggest(tool, sorted(known_tools)))
     return Waiver(
         tool=tool,

@@ -69,7 +69,7 @@ class Table:
         """Read a text that is not empty and has no control characters but line breaks."""
         value = self._read(key, str, "write a text in quotes", default)
         if value is not default and not _is_text(value):
-            raise self.wrong(key, f"{self.name(key)} is {_shown(value)}", "write a text in quotes")
+            raise self.wrong(key, f"{self.name(key)} is {shown(value)}", "write a text in quotes")
         return value
 
     def word[W: str](self, key: str, words: Sequence[W], default: W | None = None) -> W:
@@ -77,7 +77,7 @@ class Table:
         value = self._read(key, str, one_of(words), default)
         chosen = next((word for word in words if word == value), default)
         if chosen is None or chosen != value:
-            what = f"{self.name(key)} is {_shown(value)}"
+            what = f"{self.name(key)} is {shown(value)}"
             raise self.wrong(key, what, one_of(words))
         return chosen
 
@@ -85,11 +85,13 @@ class Table:
         """Read true or false."""
         return self._read(key, bool, "write true or false, without quotes", default)
 
-    def count(self, key: str, default: int | None = None, *, least: int = 1) -> int:
-        """Read a whole number that is not below the least."""
-        right = f"write a whole number from {least} up, without quotes"
+    def count(
+        self, key: str, default: int | None = None, *, least: int = 1, most: int = 1_000_000
+    ) -> int:
+        """Read a whole number within bounds."""
+        right = f"write a whole number from {least} to {most}, without quotes"
         value = self._read(key, int, right, default)
-        if value < least:
+        if not least <= value <= most:
             raise self.wrong(key, f"{self.name(key)} is {value}", right)
         return value
 
@@ -107,9 +109,7 @@ class Table:
         items = self._read(key, list, right, [])
         for number, item in enumerate(items):
             if not isinstance(item, str) or not _is_text(item):
-                raise self.wrong(
-                    (key, number), f"{self.name(key, number)} is {_shown(item)}", right
-                )
+                raise self.wrong((key, number), f"{self.name(key, number)} is {shown(item)}", right)
         return tuple(items)
 
     def table(self, key: str) -> Table:
@@ -135,7 +135,7 @@ class Table:
             raise self.wrong(key, f"{self.name(key)} is missing", right)
         # In Python true is a number too; in TOML it is not.
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise self.wrong(key, f"{self.name(key)} is {_shown(value)}", right)
+            raise self.wrong(key, f"{self.name(key)} is {shown(value)}", right)
         return value
 
 
@@ -171,8 +171,8 @@ def _is_text(value: str) -> bool:
     return bool(value.strip()) and not _CONTROL.search(value)
 
 
-def _shown(value: object) -> str:
-    """Show a value as it stands in the file, on one line."""
+def shown(value: object) -> str:
+    """Show a value as one would write it, on one line."""
     if isinstance(value, str | bool | int):
         shown = json.dumps(value, ensure_ascii=False)
         return shown if len(shown) <= 60 else shown[:57] + "…"

@@ -109,6 +109,7 @@ _RIGHT: Final = (
     ("Illegal character '\\n'", "close the string with the quotes that opened it"),
     ("Found invalid character '\\n'", "close the string with the quotes that opened it"),
     ("Unescaped '\\'", "use single quotes for text with backslashes"),
+    ("Invalid date", "write a date that exists, such as 2027-01-31"),
     ("Unclosed array", "close it with ]"),
     ("Unclosed inline table", "close it with } on the same line"),
 )
@@ -120,8 +121,8 @@ def _syntax_error(text: str, file: Path | str, message: str) -> InputError:
     walk = _walked(text)
     if _TWICE.match(what):
         return _written_twice(walk, file, place)
-    # At the end of the text the culprit is what was opened last and never closed.
-    line = int(place["line"]) if place and place["line"] else walk.last
+    # At the end of the text the culprit is what was opened before and never closed.
+    line = int(place["line"]) if place and place["line"] else walk.unclosed or walk.last
     right = next((advice for start, advice in _RIGHT if what.startswith(start)), "")
     what = f"this is no TOML: {what[:1].lower()}{what[1:]}"
     return InputError(file, what, line=line, right=right)
@@ -177,6 +178,8 @@ class _Walk:
     """The first key written twice, with both lines."""
     last: int = 1
     """Line of the key or table met last."""
+    unclosed: int = 0
+    """Line of the first string that is never closed; 0 where all are."""
 
     line: int = 1
     expect: Literal["key", "value", "end"] = "key"
@@ -205,6 +208,8 @@ class _Walk:
             self._mark(piece)
 
     def _word(self, piece: str) -> None:
+        if not self.unclosed and not _is_closed(piece):
+            self.unclosed = self.line
         if self.expect == "key":
             self.key.append(_plain(piece))
         elif self.expect == "value":
@@ -296,6 +301,12 @@ def _walked(text: str) -> _Walk:
     walk = _Walk()
     walk.read(text.removeprefix("\ufeff").replace("\r\n", "\n"))
     return walk
+
+
+def _is_closed(piece: str) -> bool:
+    """Whether a bare word, or a string with the quotes it began with at its end."""
+    mark = piece[:3] if piece.startswith(('"""', "'''")) else piece[:1]
+    return mark[0] not in "\"'" or (len(piece) >= 2 * len(mark) and piece.endswith(mark))
 
 
 def _plain(piece: str) -> str:

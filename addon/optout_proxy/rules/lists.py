@@ -160,14 +160,9 @@ def _file_line(
         line = texts[number]
     exception, pattern, option_text = split_rule(line)
     options = known(option_text) if option_text else PLAIN
-    if "|" not in pattern and "*" not in pattern and len(pattern) < 2:  # noqa: PLR2004
-        _refuse_everything(options)
-    file_rule(filed[_group(options, exception=exception)], line, number)
-
-
-def _refuse_everything(options: Options) -> None:
-    if not (options.modifier or options.pages or options.hosts):
+    if not pattern.strip("*") and options is PLAIN:
         raise RuleError("a rule that matches every URL")
+    file_rule(filed[_group(options, exception=exception)], line, number)
 
 
 def _group(options: Options, *, exception: bool) -> Group:

@@ -66,8 +66,11 @@ def shape_of(pattern: str) -> Shape:
 def _host_shape(text: str, *, at_end: bool) -> Shape:
     if not text or text[0] in "*^":
         return Shape("free", "", text.lstrip("*"), at_end=at_end)
+    if text.startswith("["):
+        name, _, rest = text[1:].partition("]")
+        return Shape("host", name.lower(), rest, at_end=at_end)
     host = _HOST.match(text)
-    name = host[0].partition(":")[0] if host and not text.startswith("[") else ""
+    name = host[0].partition(":")[0] if host else ""
     following = text[len(name) : len(name) + 1]
     whole = following in _TERMINATORS if following else "." in name.strip(".")
     if name and whole and not name.endswith("."):
@@ -81,13 +84,24 @@ def compile_test(shape: Shape, *, match_case: bool) -> Test:
         return _expression(shape.rest, match_case=match_case)
     rest = shape.rest if match_case else shape.rest.lower()
     if shape.kind == "host" and shape.host:
-        return _after_host(rest, at_end=shape.at_end)
+        return _on_host(shape.host, _after_host(rest, at_end=shape.at_end))
     if shape.kind == "host":
         return _at_labels(_chain(rest, anchored=True, at_end=shape.at_end))
     chain = _chain(rest, anchored=shape.kind == "start", at_end=shape.at_end)
     if shape.kind == "free" and _is_literal(rest) and not shape.at_end:
         return lambda url, _start, _end: rest in url
     return lambda url, _start, _end: chain(url, 0) >= 0
+
+
+def _on_host(host: str, rest: Test) -> Test:
+    size = len(host)
+
+    def test(url: str, start: int, end: int) -> bool:
+        begin = end - size
+        named = begin == start or (begin > start and url[begin - 1] == ".")
+        return named and url.startswith(host, begin) and rest(url, start, end)
+
+    return test
 
 
 def _after_host(rest: str, *, at_end: bool) -> Test:

@@ -164,25 +164,16 @@ def parse_rule(text: str) -> Rule:
     exception, pattern, option_text = split_rule(text)
     options = parse_options(option_text) if option_text else PLAIN
     shape = shape_of(pattern)
+    test = compile_test(shape, match_case=options.match_case)
     if shape.kind == "expression" and _longest(shape) < _SMALLEST_LITERAL:
         raise RuleError(f"an expression needs a literal of {_SMALLEST_LITERAL} characters")
-    if shape.kind == "free" and not shape.rest.strip("*") and not _is_narrow(options):
+    if shape.kind == "free" and not shape.rest.strip("*") and options is PLAIN:
         raise RuleError("a rule that matches every URL")
-    test = compile_test(shape, match_case=options.match_case)
     return Rule(text, exception, options, shape, test, _expression_value(options))
 
 
 def _longest(shape: Shape) -> int:
     return max(map(len, literals_of(shape)), default=0)
-
-
-def _is_narrow(options: Options) -> bool:
-    return bool(
-        (options.pages and options.pages.include)
-        or (options.hosts and options.hosts.include)
-        or (options.methods is not None)
-        or options.modifier in {"cookie", "removeparam", "removeheader"}
-    )
 
 
 def _expression_value(options: Options) -> re.Pattern[str] | None:
