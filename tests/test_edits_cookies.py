@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from urllib.request import Request
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from corpora import CORPORA, needs_corpora
@@ -25,6 +25,9 @@ from optout_proxy.edits.cookies import (
     supply_cookie,
 )
 from optout_proxy.edits.dates import cookie_date
+
+# A busy machine is no defect: examples have no deadline.
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 
@@ -266,12 +269,14 @@ def test_nothing_breaks_out_of_a_cookie_that_is_ours(text):
 cookie_text = st.text(st.sampled_from('a_=; \t"é'), max_size=30).map(lambda t: t.encode("latin-1"))
 
 
+@calm
 @given(cookie_text)
 def test_no_cut_is_no_change(value):
     assert cut_cookies(value, lambda _: False)[0] is value
     assert session_only(value) is value
 
 
+@calm
 @given(cookie_text, st.sets(st.sampled_from(["", "a", "_", "é", '"', "a a"])))
 def test_what_is_left_are_the_original_cookies_in_order(value, names):
     left, cut = cut_cookies(value, named(*names))
@@ -281,6 +286,7 @@ def test_what_is_left_are_the_original_cookies_in_order(value, names):
     assert set(cut) == {name for name, _ in _sent(value)} & names
 
 
+@calm
 @given(cookie_text, st.sampled_from(["a", "_", "é"]))
 def test_a_supplied_cookie_is_there_once_beside_the_others(value, name):
     supplied = supply_cookie(value, name, "v")
@@ -420,6 +426,7 @@ def test_the_dates_of_the_http_state_cases_are_read():
     assert rows == 70
 
 
+@calm
 @given(st.datetimes(datetime(1970, 1, 1), datetime(2068, 1, 1)))  # noqa: DTZ001 - made aware below
 def test_every_date_a_server_writes_is_read(moment):
     moment = (moment.replace(microsecond=0)).replace(tzinfo=UTC)

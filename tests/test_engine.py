@@ -170,8 +170,9 @@ def test_what_a_frame_asks_of_its_own_operator_is_the_widgets(level: Level, acti
         sec_fetch_site="same-origin", sec_fetch_storage_access="active", cookie="who=me; no=1"
     )
     asked = ask(
-        one, "https://spy.example/unnamed", type="image", page="https://spy.example/w", headers=lines
-    )
+        one, "https://spy.example/unnamed", type="image", page="https://spy.example/widget",
+        headers=lines,
+    )  # fmt: skip
     decision = one.decide(asked)
     assert (decision.tool, decision.role, decision.action) == ("spy", "widgets", action)
     if level == "strip":
@@ -345,3 +346,29 @@ def test_deciding_by_address_alone_agrees_with_deciding_in_full() -> None:
         for page in ("", PAGE, "https://spy.example/widget"):
             full = one.decide(one.name(url, page=page, type=kind))  # type: ignore[arg-type]
             assert one.decide_url(url, page, kind) == full  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("lines", "granted"),
+    [
+        ({"sec_fetch_site": "same-origin"}, True),
+        ({"referer": "https://spy.example/full"}, True),
+        ({"sec_fetch_site": "cross-site"}, False),
+        ({"sec_fetch_site": "none"}, False),
+        ({"sec_fetch_site": "cross-site", "referer": "https://spy.example/full"}, False),
+        ({"referer": "https://gov.example/"}, False),
+        ({}, False),
+    ],
+)
+def test_going_on_is_granted_to_the_notices_own_link_only(
+    lines: dict[str, str], granted: bool
+) -> None:
+    one = engine("block")
+    url = "https://spy.example/full?a=1"
+    notice = one.decide(ask(one, url, type="document")).answer
+    assert notice is not None
+    assert b"https://spy.example/full?a=1&amp;optout-proxy=go-on" in notice.body
+    followed = ask(one, f"{url}&optout-proxy=go-on", type="document", headers=headers(**lines))
+    decision = one.decide(followed)
+    assert decision.stops is not granted
+    assert (decision.send.url if decision.send else None) == (url if granted else None)

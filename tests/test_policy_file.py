@@ -149,6 +149,7 @@ WRONG = [
     (HEAD, "lines = 60", "", 3, "source.lines is missing", "whole number"),
     (HEAD, "lines = 60", "lines = [1, 60]", 5, "source.lines is a list", "whole number"),
     (HEAD, "lines = 60", "lines = 60\nurl = 'shop.example'", 6, "no address", "https://"),
+    (HEAD, HEAD[HEAD.index("[source]") :], "", 1, "source is missing", "write [source]"),
     (HEAD, "[source]", "[sourc]", 3, "unknown key sourc", '"source"?'),
     # a tool
     (TOOL, 'id = "foresee"\n', "", 6, "tool[0].id is missing", "a text"),
@@ -193,7 +194,7 @@ WRONG = [
     (TOOL, '["abstain", "cookie"]', '"abstain"', 14, "kinds is", "a list"),
     (TOOL, OPT_OUT, OPT_OUT.replace("kinds", "kind"), 14, "unknown key", '"kinds"?'),
     (TOOL, TOOL, BELOW + TOOL, 17, "first on line 7", "own"),
-    (TOOL, TOOL, BELOW.replace("foresee", "b") + TOOL, 19, "foresee begins on line 10", "document's order"),
+    (TOOL, TOOL, BELOW.replace("foresee", "b") + TOOL, 19, "begins on line 10", "order"),
     # the rest
     (MORE, "2018-05-17", '"May 17, 2018"', 18, "tool[0].limits.since is", "2027-01-31"),
     (MORE, "[16, 16]", "[30, 30]", 19, "tool[0].limits.lines", "lie in [10, 20]"),
@@ -215,7 +216,6 @@ WRONG = [
     [
         ((HEAD + TOOL + MORE).replace(part, part.replace(old, new, 1), 1), *said)
         for part, old, new, *said in WRONG
-        if old in part
     ],
 )
 def test_what_is_wrong_is_refused_with_its_line_and_what_would_be_right(text, line, what, right):

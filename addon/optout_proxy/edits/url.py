@@ -61,10 +61,10 @@ def set_param(url: str, name: str, value: str) -> str:
         end = len(url) if (fragment := url.find("#")) == -1 else fragment
         return f"{url[:end]}?{added}{url[end:]}"
     pieces = url[span[0] : span[1]].split("&")
-    places = [place for place, piece in enumerate(pieces) if piece and _name(piece) == name]
-    if places:
-        pieces[places[0]] = f"{pieces[places[0]].partition('=')[0]}={value}"
-        pieces = [piece for place, piece in enumerate(pieces) if place not in places[1:]]
+    others = [piece for piece in pieces if not piece or _name(piece) != name]
+    if len(others) < len(pieces):
+        place = next(n for n, piece in enumerate(pieces) if piece and _name(piece) == name)
+        pieces = [*others[:place], f"{pieces[place].partition('=')[0]}={value}", *others[place:]]
     elif pieces[-1]:
         pieces.append(added)
     else:  # an empty query, or one that ends in `&`

@@ -55,7 +55,8 @@ def answer_for(
     if action == "redirect":
         location = target.encode("ascii", "replace")
         return Answer(302, (*common, (b"Location", location), (b"Content-Length", b"0")), b"")
-    body = resource or _BY_TYPE.get(request.type) or _by_accept(request)
+    fitting = resource if resource and _fits(resource, request.type) else None
+    body = fitting or _BY_TYPE.get(request.type) or _by_accept(request)
     if body is None:
         return Answer(204, common, b"")
     content = fill(body.body, **slots) if slots and body.content_type.startswith("text/html") else body.body
@@ -66,6 +67,13 @@ def answer_for(
     framing = ((b"Cross-Origin-Embedder-Policy", b"require-corp"),)
     is_page = request.type in {"document", "subdocument", "object"}
     return Answer(200, (*common, *described, *(framing if is_page else ())), content)
+
+
+def _fits(resource: Resource, kind: Type) -> bool:
+    """Whether a stand-in can be what was asked for: a script in a frame would be shown as text."""
+    if resource.content_type.startswith("text/html"):
+        return kind in {"document", "subdocument", "object", "other"}
+    return kind in {"script", "xmlhttprequest", "ping", "other"}
 
 
 def _by_accept(request: Request) -> Resource | None:

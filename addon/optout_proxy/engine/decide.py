@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from optout_proxy.edits import url as urls
-from optout_proxy.engine import naming
+from optout_proxy.engine import going_on, naming
 from optout_proxy.engine.answers import answer_for
 from optout_proxy.engine.community import Community
 from optout_proxy.engine.force import InForce
@@ -14,7 +14,7 @@ from optout_proxy.engine.ladder import action_for, reason_for
 from optout_proxy.engine.outgoing import Outbound
 from optout_proxy.engine.recognise import Hit, Recogniser
 from optout_proxy.engine.responses import Inbound
-from optout_proxy.hosts import host_of, site_of
+from optout_proxy.hosts import host_of
 from optout_proxy.model import (
     ANSWERED,
     Action,
@@ -55,15 +55,12 @@ class Engine:
         self.choices = choices
         self._resources = resources
         self._community = community or Community(())
-        self._operators = {
-            site: tool.operator for tool in self.tools.values() for site in tool.operator_sites
-        }
+        self._operators = naming.Operators(self.tools.values())
         everyone = tuple(self.tools.values())
         force = InForce(self.tools, choices)
         self._recogniser = Recogniser(everyone)
         self._outbound = Outbound(everyone, force, choices)
         self._inbound = Inbound(self.tools, force, choices, self.inspects)
-        self._frames: dict[str, bool] = {}
         self._opened: dict[str, bool] = {}
         self._stoppable: dict[str, bool] = {}
 
@@ -111,7 +108,8 @@ class Engine:
         )
 
     def _is_frame(self, page: str, page_host: str) -> bool:
-        return self._might_be_frame(page_host) and self._recogniser.is_embed(page, page_host)
+        is_theirs = self._operators.of(page_host) is not None
+        return is_theirs and self._recogniser.is_embed(page, page_host)
 
     # -- what the wire asks before there is a request ------------------------------------------
 
@@ -156,18 +154,11 @@ class Engine:
             url.startswith(host, url.find("://") + 3)
             and not self._recogniser.might_know(low := url.lower(), host, page_host)
             and not self._outbound.might_change(low, host, page_host, type)
-            and not self._might_be_frame(page_host)
+            and self._operators.of(page_host) is None
             and self._community.is_empty
         ):
             return _UNKNOWN
         return self.decide(self.name(url, page=page, type=type))
-
-    def _might_be_frame(self, page_host: str) -> bool:
-        found = self._frames.get(page_host)
-        if found is None:
-            found = site_of(page_host) in self._operators
-            _remember(self._frames, page_host, found)
-        return found
 
     def decide(self, request: Request) -> Decision:
         """What is done about a request, and why."""
@@ -177,6 +168,9 @@ class Engine:
             return self._unrecognised(request, page_host)
         level, action = self._action(hit, page_host)
         tool = hit.tool
+        if action in ANSWERED and (asked_for := going_on.granted(request)):
+            reason = f"{tool.name} stopped this page, and you asked to go on."
+            return Decision("allow", reason, tool.id, hit.role, level, hit.ref, send=asked_for)
         target = ""
         if action == "redirect":
             target = self._target(hit, request)
@@ -203,7 +197,12 @@ class Engine:
         answer = answer_for(
             action, tool.id, request,
             resource=self._resource(hit, request), target=target,
-            slots={"tool": tool.name, "host": request.host, "why": reason, "link": request.url},
+            slots={
+                "tool": tool.name,
+                "host": request.host,
+                "why": reason,
+                "link": going_on.link(request) or tool.link_for(request),
+            },
         )  # fmt: skip
         credit = Credit(tool.id, level, action, hit.ref)
         return Decision(

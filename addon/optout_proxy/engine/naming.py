@@ -9,12 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from optout_proxy.hosts import host_of, site_of
+from optout_proxy.rules.options import names_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
+    from optout_proxy.engine.tool import Tool
     from optout_proxy.model import Headers, Type
 
+_MEMO: Final = 8192
 _DESTINATIONS: Final[dict[str, Type]] = {
     "document": "document",
     "iframe": "subdocument",
@@ -56,6 +59,25 @@ _ENDINGS: Final[dict[str, Type]] = {
     "webm": "media",
     "mp3": "media",
 }
+
+
+class Operators:
+    """Who runs a site, as far as tool files say."""
+
+    def __init__(self, tools: Iterable[Tool]) -> None:
+        self._sites = {site: tool.operator for tool in tools for site in tool.operator_sites}
+        self._known: dict[str, str | None] = {}
+
+    def of(self, host: str) -> str | None:
+        """The operator of a host's site; None where nobody says."""
+        if host in self._known:
+            return self._known[host]
+        if len(self._known) >= _MEMO:
+            self._known.clear()
+        names = names_of(site_of(host)) if host else ()
+        found = next((self._sites[name] for name in names if name in self._sites), None)
+        self._known[host] = found
+        return found
 
 
 class Lines:
@@ -112,15 +134,14 @@ def page_of(lines: Lines, host: str) -> str:
 
 
 def party_of(
-    kind: Type, host: str, page_host: str, lines: Lines, operators: Mapping[str, str]
+    kind: Type, host: str, page_host: str, lines: Lines, operators: Operators
 ) -> tuple[bool, bool]:
     """Whether a request is third party (site and operator), and whether it crosses sites."""
     crosses = _crosses(kind, host, page_host, lines[b"sec-fetch-site"].lower())
     if not crosses:
         return False, False
-    operator = operators.get(site_of(host))
-    same = operator is not None and operator == operators.get(site_of(page_host))
-    return not same, True
+    operator = operators.of(host)
+    return operator is None or operator != operators.of(page_host), True
 
 
 def _crosses(kind: Type, host: str, page_host: str, said: str) -> bool:

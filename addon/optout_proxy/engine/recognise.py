@@ -73,12 +73,6 @@ class Recogniser:
         self._bodies = tuple(
             _Body(tool, body, ref) for tool in tools for body, ref in tool.bodies if body.role
         )
-        self._embedders = {
-            site: tool
-            for tool in sorted(tools, key=lambda tool: tool.id, reverse=True)
-            if any(role == "widgets" for role, _ in tool.rules)
-            for site in tool.operator_sites
-        }
 
     def hit(self, request: Request) -> Hit | None:
         """The most telling rule that knows a request; None where no tool does."""
@@ -120,29 +114,33 @@ class Recogniser:
         return any(r.tool.operator == tool.operator and r.rule.matches(query) for r in rules)
 
     def is_embed(self, page: str, page_host: str) -> bool:
-        """Whether a page is, by its address, one that tools put into other sites' frames."""
+        """Whether a page is, by its address alone, one that tools put into other sites' frames.
+
+        An address that is also opened on purpose (a study, a form) tells neither.
+        """
+        return bool(self._framing(page, page_host)) and not self._is_visited(page, page_host)
+
+    def _framing(self, page: str, page_host: str) -> list[_Owned]:
+        """The rules that know a page's address as that of a tool's frame."""
         frame = Request(url=page, host=page_host, type="subdocument")
-        low = self._rules.lower(frame)
         query = Query(frame, strict=True)
-        return any(
-            rule.role == "widgets" and rule.rule.matches(query)
-            for rule in self._rules.candidates(low, frame)
-        )
+        found = self._rules.candidates(query.url, frame)
+        return [r for r in found if r.role != "visits" and r.rule.matches(query)]
+
+    def _is_visited(self, page: str, page_host: str) -> bool:
+        opened = document(page, page_host)
+        query = Query(opened, strict=True)
+        found = self._rules.candidates(query.url, opened)
+        return any(rule.role == "visits" and rule.rule.matches(query) for rule in found)
 
     def _embedded(self, request: Request) -> Hit | None:
-        """A request from inside a frame of an operator, to that operator, that no rule names."""
+        """A request from inside a widget's frame to the widget's operator, that no rule names."""
         if not request.embed:
             return None
-        tool = self._embedders.get(site_of(request.host))
-        if tool is None or site_of(request.page_host) not in tool.operator_sites:
-            return None
-        return Hit(tool, "widgets", None)
-
-    def looks_into(self, request: Request) -> Iterator[BodyRule]:
-        """The body rules that ask to see a request's body."""
-        if self._bodies:
-            query = Query(request, strict=True)
-            yield from (body.body for body in self._bodies if body.where.matches(query))
+        for rule in self._framing(request.page, request.page_host):
+            if rule.role == "widgets" and rule.tool.runs(site_of(request.host)):
+                return Hit(rule.tool, "widgets", rule.ref, None)
+        return None
 
     def body_tools(self, request: Request) -> Iterator[Tool]:
         """The tools whose body rules ask to see a request's body."""
@@ -164,7 +162,6 @@ class Recogniser:
     def naming(self, host: str) -> Iterator[Tool]:
         """The tools whose rules name a host."""
         yield from (owned.tool for owned in self._rules.naming(host))
-        yield from (owned.tool for owned in self._permits.naming(host))
 
 
 class _Rules:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Literal
+from urllib.parse import quote
 
 import msgspec
 
-from optout_proxy.model import Level, Role, RuleRef
+from optout_proxy.model import Level, Request, Role, RuleRef
+from optout_proxy.rules.options import names_of
 
 type Effect = Literal["suppress", "degrade", "no-identifier", "server-ignored", "signal-only"]
 """What the express opt-out changes on the wire: nothing is sent any more; what is sent says it is
@@ -74,3 +76,20 @@ class Tool(msgspec.Struct, frozen=True):
     """Rules with `cookie=`, `removeparam=`, `removeheader=`: what "without identity" takes away."""
     bodies: tuple[tuple[BodyRule, RuleRef], ...] = ()
     express: Express = Express(exists=False, says="")
+    plain_link: str = ""
+    """What a placeholder offers instead: an address in which `{url}`, `{page}` and `{page_host}`
+    stand for those of the request, percent-encoded; empty: the request's own address."""
+
+    def link_for(self, request: Request) -> str:
+        """The plain link that a placeholder of this tool offers."""
+        if not self.plain_link:
+            return request.url
+        facts = {"url": request.url, "page": request.page, "page_host": request.page_host}
+        link = self.plain_link
+        for name, value in facts.items():
+            link = link.replace(f"{{{name}}}", quote(value, safe=""))
+        return link
+
+    def runs(self, site: str) -> bool:
+        """Whether the tool's operator runs a site; `google.*` stands for every public suffix."""
+        return not self.operator_sites.isdisjoint(names_of(site))

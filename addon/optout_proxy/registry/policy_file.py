@@ -425,8 +425,10 @@ def _in_order(top: Table, tools: tuple[DeclaredTool, ...]) -> None:
 
 def _required(table: Table, key: str) -> Table:
     if key not in table:
-        right = f'write {key} = {{ state = "absent" }} where the policy has none'
-        raise table.wrong(key, f"{table.name(key)} is missing", right if key in FIELDS else "")
+        right = f"write [{key}]"
+        if key in FIELDS:
+            right = f'write {key} = {{ state = "absent" }} where the policy has none'
+        raise table.wrong(key, f"{table.name(key)} is missing", right)
     return table.table(key)
 
 

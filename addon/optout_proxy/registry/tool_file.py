@@ -57,6 +57,7 @@ _TOP: Final = (
     "operator_sites",
     "category",
     "recommended",
+    "plain_link",
     "why",
     "reviewed",
     "sources",
@@ -155,6 +156,7 @@ def parse_tool_file(text: str, tool_id: str, file: str) -> ToolFile:
         identity=_identity(top),
         bodies=tuple(_body(table) for table in top.tables("body")),
         express=_express(top.table("express")),
+        plain_link=top.string("plain_link", ""),
     )
     return ToolFile(
         file=file,
@@ -172,8 +174,9 @@ def parse_tool_file(text: str, tool_id: str, file: str) -> ToolFile:
 def _sites(top: Table) -> frozenset[str]:
     sites = top.strings("operator_sites")
     for number, site in enumerate(sites):
-        if not is_host(site):
-            raise top.wrong(("operator_sites", number), f"{site!r} is no host")
+        if not is_host(site.removesuffix(".*")):
+            right = "a host, or google.* for every public suffix"
+            raise top.wrong(("operator_sites", number), f"{site!r} is no host", right)
     return frozenset(sites)
 
 

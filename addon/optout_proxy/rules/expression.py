@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def compile_expression(body: str, *, match_case: bool = False) -> re.Pattern[str
         raise UnsafeExpressionError(f"not a regular expression: {error}") from None
 
 
+@lru_cache(4096)
 def literals(body: str) -> tuple[str, ...]:
     """Runs of characters that every match contains, lower case; what an index can look for."""
     try:

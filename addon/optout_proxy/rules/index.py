@@ -60,6 +60,8 @@ def file_rules(texts: Sequence[str], numbers: Iterable[int]) -> Filed:
 
 
 _PLAIN_HOST: Final = re.compile(r"(?:@@)?\|\|([a-z0-9_\-.]+\.[a-z0-9\-]+)[\^/?:]")
+_EXACT_HOST: Final = re.compile(r"\|https?://([a-z0-9_\-.]+)[/?:^]", re.IGNORECASE)
+"""`|https://host/` is about this host and none of its subdomains: filed under `=host`."""
 _LISTED: Final = re.compile(r"[$,](to|domain|from)=([^,]+)")
 
 
@@ -73,6 +75,8 @@ def file_rule(filed: Filed, text: str, number: int) -> None:
     listed = dict(_LISTED.findall(f"${options}")) if options else {}
     if shape.host:
         filed.hosts.setdefault(shape.host, []).append(number)
+    elif exact := _EXACT_HOST.match(pattern):
+        filed.hosts.setdefault(f"={exact[1].lower()}", []).append(number)
     elif names := _included(listed.get("to", "")):
         for name in names:
             filed.hosts.setdefault(name, []).append(number)
@@ -198,7 +202,8 @@ class Index:
     def _gather(self, table: dict[str, list[int]], host: str) -> tuple[int, ...]:
         if not table or not host:
             return ()
-        return tuple(n for name in names_of(host) for n in table.get(name, ()))
+        names = (f"={host}", *names_of(host))
+        return tuple(n for name in names for n in table.get(name, ()))
 
     def hosts(self) -> Iterable[str]:
         """Every host and entity that some rule is filed under."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -159,6 +160,7 @@ def _split_expression(body: str) -> tuple[str, str]:
     return (body[: mark.start()], body[mark.end() :]) if mark else (body, "")
 
 
+@lru_cache(4096)
 def parse_rule(text: str) -> Rule:
     """Read one network rule; raises RuleError with the reason where it is none we apply."""
     exception, pattern, option_text = split_rule(text)
