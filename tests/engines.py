@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from optout_proxy.engine import Choices, Engine
-from optout_proxy.model import Headers, Level, Request
 from optout_proxy.registry.tool_file import ToolFile, parse_tool_file
 from optout_proxy.resources import Resources, parse_resource
+
+if TYPE_CHECKING:
+    from optout_proxy.model import Headers, Level, Request
 
 SPY = '''
 name = "Spy"
@@ -24,7 +28,7 @@ loads = """
 """
 collects = """
 ||spy.example/hit^$third-party
-||spy.example/full^$document,third-party
+||spy.example/full^$document
 ||spy.example/click^$document,urlskip=?to
 /\\\\?(?=(?:[^#]*&)?v=2(?![^&#]))(?=(?:[^#]*&)?sid=S-)/
 """
@@ -98,8 +102,8 @@ RESOURCES = Resources(
         for name, body in {
             "spy.js": b"window.spy = () => {};",
             "inactive.json": b'{"active": false}',
-            "widget.html": b"<!DOCTYPE html><title>{{tool}}</title><p>{{why}}<a href='{{link}}'>{{host}}</a>",
-            "blocked-document.html": b"<!DOCTYPE html><title>{{tool}}</title>{{why}} {{link}} {{host}}",
+            "widget.html": b"<title>{{tool}}</title>{{why}}<a href='{{link}}'>{{host}}</a>",
+            "blocked-document.html": b"<title>{{tool}}</title>{{why}} {{link}} {{host}}",
         }.items()
     }
 )

@@ -7,9 +7,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from optout_proxy.edits.headers import (
-
-# A busy machine is no defect: examples have no deadline.
-calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     edit_cookie_headers,
     origin_referer,
     replaced,
@@ -17,6 +14,9 @@ calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     values,
     without,
 )
+
+# A busy machine is no defect: examples have no deadline.
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 H1 = (
     (b"Host", b"x.example"),

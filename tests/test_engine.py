@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-from engines import PAGE, ask, engine, headers
+from urllib.parse import quote
 
+import pytest
+
+from engines import PAGE, ask, engine, headers
 from optout_proxy.model import LEVELS, Level
 
 HIT = "https://spy.example/hit?uid=1&x=2"
@@ -15,7 +17,12 @@ LADDER = [
     ("https://spycdn.example/frame.html", "subdocument", "loads", "allow signal strip surrogate"),
     (HIT, "image", "collects", "allow signal strip block"),
     ("https://spy.example/ping", "ping", "telemetry", "allow signal block block"),
-    ("https://spy.example/status", "xmlhttprequest", "telemetry", "allow signal surrogate surrogate"),
+    (
+        "https://spy.example/status",
+        "xmlhttprequest",
+        "telemetry",
+        "allow signal surrogate surrogate",
+    ),
     ("https://spy.example/widget", "subdocument", "widgets", "allow signal strip placeholder"),
     ("https://spy.example/study/1", "document", "visits", "allow allow allow allow"),
     ("https://spy.example/opt-out", "document", "permits", "allow allow allow allow"),
@@ -96,8 +103,6 @@ def test_a_preflight_is_granted_so_that_its_request_is_answered_here_too() -> No
 )
 def test_a_redirector_with_a_target_that_is_no_address_is_blocked(target: str) -> None:
     one = engine("block")
-    from urllib.parse import quote
-
     asked = ask(one, f"https://spy.example/click?to={quote(target, safe='')}", type="document")
     assert one.decide(asked).action == "block"
 
@@ -182,7 +187,9 @@ def test_what_a_frame_asks_of_its_own_operator_is_the_widgets(level: Level, acti
 def test_a_visit_keeps_its_login() -> None:
     one = engine("block")
     lines = headers(sec_fetch_site="same-origin", cookie="who=me")
-    asked = ask(one, "https://spy.example/x", type="image", page="https://spy.example/", headers=lines)
+    asked = ask(
+        one, "https://spy.example/x", type="image", page="https://spy.example/", headers=lines
+    )
     decision = one.decide(asked)
     assert decision.action == "allow"
     assert decision.send is None
@@ -332,7 +339,9 @@ def test_a_tool_that_is_allowed_opens_nothing() -> None:
     assert engine("allow", inspect="all").inspects("bank.example")
 
 
-@pytest.mark.parametrize("url", ["", "x", "https://", "https:///x", "https://[", "data:,x", "http://\udcff/"])
+@pytest.mark.parametrize(
+    "url", ["", "x", "https://", "https:///x", "https://[", "data:,x", "http://\udcff/"]
+)
 @pytest.mark.parametrize("level", LEVELS)
 def test_no_request_is_too_odd_to_decide(url: str, level: Level) -> None:
     one = engine(level, inspect="all")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
+
 from engines import PAGE, ask, engine, headers
 
-from optout_proxy.model import Headers, Level, Request, ResponseDecision
+if TYPE_CHECKING:
+    from optout_proxy.model import Headers, Level, Request, ResponseDecision
 
 HIT = "https://spy.example/hit?uid=1&x=2"
 OWN = "https://www.gov.example/"
@@ -86,7 +90,8 @@ def test_nothing_is_supplied_to_a_tool_that_is_allowed() -> None:
 
 
 @pytest.mark.parametrize(
-    "cookies", [("who=me", "no=0; track=7"), ("who=me; no=0; track=7",), ("no=1; who=me", "track=7")]
+    "cookies",
+    [("who=me", "no=0; track=7"), ("who=me; no=0; track=7",), ("no=1; who=me", "track=7")],
 )
 def test_the_opt_out_cookie_is_supplied_once_among_one_or_several_lines(
     cookies: tuple[str, ...],
@@ -249,7 +254,10 @@ def test_the_page_is_given_the_opt_out_cookie_its_tool_looks_for(kind: str, expe
 
 def test_persistent_cookies_of_the_policys_site_become_session_cookies_where_chosen() -> None:
     lines = (
-        (b"Set-Cookie", b"pref=1; Expires=Wed, 09 Nov 2030 00:00:00 GMT; Path=/; Max-Age=99; Secure"),
+        (
+            b"Set-Cookie",
+            b"pref=1; Expires=Wed, 09 Nov 2030 00:00:00 GMT; Path=/; Max-Age=99; Secure",
+        ),
         (b"Date", b"Tue, 24 Nov 2026 00:00:00 GMT"),
     )
     request = headers(cookie="SPY_OFF=1")
@@ -264,7 +272,9 @@ def test_persistent_cookies_of_the_policys_site_become_session_cookies_where_cho
 
 def test_a_response_that_no_rule_names_is_not_touched() -> None:
     lines = ((b"Set-Cookie", b"_spy=1"), (b"ETag", b"x"), (b"X-Spy", b"1"))
-    assert respond("block", "https://shop.example/", lines, type="document", page="").headers is None
+    assert (
+        respond("block", "https://shop.example/", lines, type="document", page="").headers is None
+    )
     assert respond("allow", HIT, lines, type="image").headers is None
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from corpora import CORPORA, needs_corpora
 
+from corpora import CORPORA, needs_corpora
 from optout_proxy.hosts import host_of, parents, site_of, suffix_of
 
 
@@ -61,7 +61,7 @@ def test_parents_of_a_host_come_longest_first() -> None:
 @needs_corpora
 def test_the_lists_own_lines_hold() -> None:
     text = (CORPORA / "psl" / "test_psl.txt").read_text("utf-8")
-    lines = re.findall(r"^checkPublicSuffix\('([^']+)', (?:'([^']+)'|null)\);", text, re.M)
+    lines = re.findall(r"^checkPublicSuffix\('([^']+)', (?:'([^']+)'|null)\);", text, re.MULTILINE)
     assert len(lines) > 70
     # A name that is a suffix itself, or starts with a dot, has no site: we answer with the host.
     wrong = {

@@ -250,10 +250,13 @@ def test_retention_works_while_running_and_its_chain_still_verifies(tmp_path):
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_a_file_that_was_removed_after_a_long_pause_is_said_to_be(tmp_path):
+@pytest.mark.parametrize("by_another", [False, True])
+def test_a_file_that_was_removed_in_a_long_pause_is_said_to_be(tmp_path, by_another):
     clock = Clock()
     ledger = Ledger(tmp_path, clock=clock)
     ledger.record(REQUEST, (CREDIT,))
+    if by_another:
+        next(tmp_path.iterdir()).unlink()
     clock.turn(days=40)
     ledger.record(REQUEST, (CREDIT,))
     opening = lines_in(tmp_path)[0]

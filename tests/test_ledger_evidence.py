@@ -254,6 +254,13 @@ def test_retention_excuses_no_file_whose_time_was_not_over(week, keep_days, stat
     assert verify(week[1].parent).state == state
 
 
+def test_a_chain_that_does_not_begin_with_an_opening_line_is_found(tmp_path):
+    file = tmp_path / "2026-11-24.0badcafe.jsonl"
+    fields = {"time": "2026-11-24T00:00:00.000Z", "event": "request"}
+    file.write_bytes(seal(encode(fields), 1, START)[0])
+    assert "is no opening line" in verify(file).tampered[0].what
+
+
 @pytest.mark.parametrize(
     "field",
     [

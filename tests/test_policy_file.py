@@ -203,6 +203,7 @@ WRONG = [
     (MORE, "[[30, 31], [40, 40]]", "[30, 31]", 31, "mentions[0] is no range", "[35, 47]"),
     (MORE, "[40, 40]", "[61, 61]", 31, "mentions[1] is [61, 61]", "lie in [1, 60]"),
     (MORE, 'id = "formstack"', 'id = "foresee"', 28, "first on line 7", "its own"),
+    (MORE, MORE, MORE + MORE[MORE.index("[[statement]]") :], 41, "first on line 33", "its own"),
     (MORE, '"nothing"', '"none"', 35, 'outside is "none"', '"verify" or "nothing"'),
     (MORE, 'how = "Out of sight."\n', "", 32, "statement[0].how is missing", "a text"),
     (MORE, '"foresee", "formstack"', '"forsee"', 38, 'no tool "forsee"', '"foresee"?'),

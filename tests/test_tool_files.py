@@ -10,10 +10,11 @@ from optout_proxy.registry.tool_file import load_all
 from optout_proxy.resources import load_resources
 
 BLOCKLISTS = shipped.folder() / "blocklists"
-DECLARED = (
-    "google-analytics google-tag-manager google-site-search google-adwords facebook-pixel foresee "
-    "twitter-widget facebook-like crazy-egg treejack invision"
-).split()
+DECLARED = [
+    *("google-analytics", "google-tag-manager", "google-site-search", "google-adwords"),
+    *("facebook-pixel", "foresee", "twitter-widget", "facebook-like", "crazy-egg", "treejack"),
+    "invision",
+]
 
 
 @pytest.fixture(scope="module")

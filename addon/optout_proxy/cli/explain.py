@@ -52,7 +52,7 @@ def explained(request: Request, decision: Decision, engine: Engine) -> Explanati
     """What a decision says, with what the proxy would not even see."""
     reason = decision.reason
     if not engine.inspects(request.host) and request.url.startswith("https:"):
-        reason += f" (TLS to {request.host} is not opened with inspect = \"minimal\".)"
+        reason += f' (TLS to {request.host} is not opened with inspect = "minimal".)'
     sent = decision.send.url if decision.send else request.url
     return Explanation(
         url=request.url,

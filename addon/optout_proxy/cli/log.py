@@ -41,4 +41,6 @@ def _line(entry: Entry) -> str:
         return f"{line.time}  {line.event}"
     removed = (*line.removed.cookies, *line.removed.params, *line.removed.headers)
     tail = f"  without {', '.join(removed)}" if removed else ""
-    return f"{line.time}  {line.action:<11} {line.tool:<19} {line.host}  on {line.site or '?'}{tail}"
+    return (
+        f"{line.time}  {line.action:<11} {line.tool:<19} {line.host}  on {line.site or '?'}{tail}"
+    )

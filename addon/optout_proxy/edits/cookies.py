@@ -110,10 +110,10 @@ def expiring(name: str, host: str) -> tuple[bytes, ...]:
 
     One for the host alone, and one with `Domain=` for the host and each parent down to its
     registrable domain, since a name does not tell where its cookie was set. `__Host-` cookies have
-    no domain. A cookie without a name cannot be deleted: none. Raises ValueError for a name that
-    would break out of the cookie.
+    no domain. None for what no `Set-Cookie` can delete: a cookie without a name, and a name with
+    control characters, which came from no browser.
     """
-    if not name:
+    if not name or _BREAKS.search(wire(name)):
         return ()
     line = _checked(f"{name}=", f"Path=/; {_OVER}{_guards(name)}")
     if _is_host_only(name):

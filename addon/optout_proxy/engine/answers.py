@@ -59,7 +59,11 @@ def answer_for(
     body = fitting or _BY_TYPE.get(request.type) or _by_accept(request)
     if body is None:
         return Answer(204, common, b"")
-    content = fill(body.body, **slots) if slots and body.content_type.startswith("text/html") else body.body
+    content = (
+        fill(body.body, **slots)
+        if slots and body.content_type.startswith("text/html")
+        else body.body
+    )
     described = (
         (b"Content-Type", body.content_type.encode()),
         (b"Content-Length", str(len(content)).encode()),

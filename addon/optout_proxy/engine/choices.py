@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from optout_proxy.hosts import parents
-from optout_proxy.model import Level
+
+if TYPE_CHECKING:
+    from optout_proxy.model import Level
 
 
 class Choices(msgspec.Struct, frozen=True):
@@ -57,5 +59,8 @@ class Choices(msgspec.Struct, frozen=True):
         """Whether a tool is at a level above `allow` on some page."""
         if self.every is not None:
             return self.every != "allow"
-        levels = [self.levels.get(tool, "allow"), *(s.get(tool, "allow") for s in self.sites.values())]
+        levels = [
+            self.levels.get(tool, "allow"),
+            *(s.get(tool, "allow") for s in self.sites.values()),
+        ]
         return any(level != "allow" for level in levels)

@@ -71,6 +71,4 @@ def _decision(one: Listed, verdict: Verdict, request: Request, resources: Resour
         slots={"tool": one.file, "host": request.host, "why": reason, "link": request.url},
     )  # fmt: skip
     credit = Credit(one.tool, "block", action, ref)
-    return Decision(
-        action, reason, one.tool, None, "block", ref, answer=answer, credits=(credit,)
-    )
+    return Decision(action, reason, one.tool, None, "block", ref, answer=answer, credits=(credit,))

@@ -22,10 +22,12 @@ from optout_proxy.model import (
     Decision,
     Headers,
     Level,
+    Outgoing,
     Request,
     ResponseDecision,
     Type,
 )
+from optout_proxy.rules.sieve import Sieve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,6 +63,7 @@ class Engine:
         self._recogniser = Recogniser(everyone)
         self._outbound = Outbound(everyone, force, choices)
         self._inbound = Inbound(self.tools, force, choices, self.inspects)
+        self._sieve = Sieve((*self._recogniser.indexes, *force.indexes), force.hosts)
         self._opened: dict[str, bool] = {}
         self._stoppable: dict[str, bool] = {}
 
@@ -149,12 +152,11 @@ class Engine:
         know it: most requests of a capture.
         """
         host = host_of(url)
-        page_host = host_of(page)
         if (
             url.startswith(host, url.find("://") + 3)
-            and not self._recogniser.might_know(low := url.lower(), host, page_host)
-            and not self._outbound.might_change(low, host, page_host, type)
-            and self._operators.of(page_host) is None
+            and not self._sieve.catches(url.lower(), host)
+            and not self._outbound.might_change(url, host, type)
+            and self._operators.of(host_of(page)) is None
             and self._community.is_empty
         ):
             return _UNKNOWN
@@ -164,13 +166,12 @@ class Engine:
         """What is done about a request, and why."""
         hit = self._recogniser.hit(request)
         page_host = _page_host(request)
+        if asked_for := going_on.granted(request):
+            return _went_on(hit, asked_for)
         if hit is None:
             return self._unrecognised(request, page_host)
         level, action = self._action(hit, page_host)
         tool = hit.tool
-        if action in ANSWERED and (asked_for := going_on.granted(request)):
-            reason = f"{tool.name} stopped this page, and you asked to go on."
-            return Decision("allow", reason, tool.id, hit.role, level, hit.ref, send=asked_for)
         target = ""
         if action == "redirect":
             target = self._target(hit, request)
@@ -180,17 +181,17 @@ class Engine:
             return self._stopped(hit, level, action, request, reason, target)
         if hit.role in {"visits", "permits"}:
             return Decision(action, reason, tool.id, hit.role, level, hit.ref)
-        send, removed, credits = self._outbound.change(request, hit, action, page_host)
+        send, removed, accounts = self._outbound.change(request, hit, action, page_host)
         return Decision(
             action, reason, tool.id, hit.role, level, hit.ref,
-            send=send, removed=removed, credits=credits,
+            send=send, removed=removed, credits=accounts,
         )  # fmt: skip
 
     def _action(self, hit: Hit, page_host: str) -> tuple[Level, Action]:
         level = self.choices.level(hit.tool.id, page_host)
         return level, action_for(hit.role, level, hit.modifier)
 
-    def _stopped(  # noqa: PLR0913, PLR0917 - one decision, spelled out
+    def _stopped(
         self, hit: Hit, level: Level, action: Action, request: Request, reason: str, target: str
     ) -> Decision:
         tool = hit.tool
@@ -231,20 +232,20 @@ class Engine:
 
     def _unrecognised(self, request: Request, page_host: str) -> Decision:
         """A request no tool's rule knows: community lists, then the page's own identifiers."""
-        if (listed := self._community.decide(request, self._resources)) is not None:
-            if listed.stops:
-                return listed
-        send, removed, credits = self._outbound.change(request, None, "allow", page_host)
-        if not credits:
+        listed = self._community.decide(request, self._resources)
+        if listed is not None and listed.stops:
+            return listed
+        send, removed, accounts = self._outbound.change(request, None, "allow", page_host)
+        if not accounts:
             if listed is not None:
                 return listed
             return _UNKNOWN if send is None else _signalled(send)
-        first = credits[0]
+        first = accounts[0]
         return Decision(
             "strip" if removed else "signal",
-            _taken(credits, self.tools),
+            _taken(accounts, self.tools),
             first.tool, None, first.level, first.rule,
-            send=send, removed=removed, credits=credits,
+            send=send, removed=removed, credits=accounts,
         )  # fmt: skip
 
     def decide_response(
@@ -263,16 +264,23 @@ def _page_host(request: Request) -> str:
     return request.host if request.type == "document" else request.page_host
 
 
-def _signalled(send: object) -> Decision:
+def _went_on(hit: Hit | None, send: Outgoing) -> Decision:
+    reason = "This page was stopped, and you asked to go on."
+    if hit is None:
+        return Decision("allow", reason, send=send)
+    return Decision("allow", reason, hit.tool.id, hit.role, rule=hit.ref, send=send)
+
+
+def _signalled(send: Outgoing) -> Decision:
     return Decision(
         "allow",
         "No tool's rule knows it; the policy's site is told Sec-GPC: 1.",
-        send=send,  # type: ignore[arg-type]
+        send=send,
     )
 
 
-def _taken(credits: tuple[Credit, ...], tools: dict[str, Tool]) -> str:
-    names = ", ".join(tools[c.tool].name if c.tool in tools else c.tool for c in credits)
+def _taken(accounts: tuple[Credit, ...], tools: dict[str, Tool]) -> str:
+    names = ", ".join(tools[c.tool].name if c.tool in tools else c.tool for c in accounts)
     return f"It goes on without what identifies you to {names}."
 
 

@@ -29,7 +29,7 @@ class Draft:
         self.names: dict[str, list[str]] = {"cookies": [], "params": [], "headers": []}
         self.by_tool: dict[str, Taken] = {}
 
-    def took(  # noqa: PLR0913 - one fact each, all of them needed
+    def took(
         self, kind: str, name: str, tool: str, level: Level, ref: RuleRef | None, written: str
     ) -> None:
         """Note that a tool's rule took a cookie, parameter or header."""
@@ -50,8 +50,11 @@ class Draft:
         return _removed(self.names)
 
     def credits(self, action: Action = "strip", hit: str = "") -> tuple[Credit, ...]:
-        """One credit a tool. `action` is that of the tool which recognised the request, `hit`;
-        what others took is `strip`, and what they only supplied is `signal`."""
+        """One credit a tool.
+
+        `action` is that of the tool which recognised the request, `hit`; what others took is
+        `strip`, and what they only supplied is `signal`.
+        """
         return tuple(
             Credit(tool, taken.level, action if tool == hit else _edit(removed), taken.ref, removed)
             for tool, taken in self.by_tool.items()

@@ -1,5 +1,7 @@
-"""Which rules are in force for one message: the identity rules and opt-out cookies of the tools
-whose level on this page asks for them."""
+"""Which rules are in force for one message.
+
+The identity rules and opt-out cookies of the tools whose level on this page asks for them.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,7 @@ import msgspec
 
 from optout_proxy.engine.identity import Identity, Taker
 from optout_proxy.hosts import parents
-from optout_proxy.model import Action, Level, Request, RuleRef
-from optout_proxy.rules.rule import Query
+from optout_proxy.rules.index import Index
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from optout_proxy.engine.choices import Choices
     from optout_proxy.engine.draft import Draft
     from optout_proxy.engine.tool import PageCookie, Supplied, Tool
+    from optout_proxy.model import Action, Level, Request, RuleRef
+    from optout_proxy.rules.rule import Query
 
 ANY_NAME = "*"
 """How a name is written down that went because everything on that host goes."""
@@ -53,13 +56,25 @@ class InForce:
         self._identity = Identity(tools.values())
         self._choices = choices
         self._cookies = [(tool, c) for tool in tools.values() for c in tool.express.cookies]
+        self._params = Index.of([p.where for tool in tools.values() for p in tool.express.params])
         self._page_cookies = [
             (tool, cookie) for tool in tools.values() for cookie in tool.express.page_cookies
         ]
 
-    def might_take_params(self, low: str, host: str, page_host: str) -> bool:
-        """Whether an identity rule could take a parameter of a URL; False is certain."""
-        return self._identity.might_take_params(low, host, page_host)
+    @property
+    def indexes(self) -> tuple[Index, ...]:
+        """What could change a request that has neither cookies nor headers."""
+        return (self._identity.by_kind["removeparam"], self._params)
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Hosts that an opt-out cookie is supplied to."""
+        return frozenset(cookie.host for _, cookie in self._cookies)
+
+    @property
+    def pages_lose_params(self) -> bool:
+        """Whether first-party subresources lose parameters, not only navigations."""
+        return self._identity.pages_lose_params
 
     def level(self, tool: Tool, case: Case) -> Level:
         return self._choices.level(tool.id, case.page_host)
@@ -91,9 +106,9 @@ class InForce:
         """Opt-out cookies for this host: in third-party use, or on a request of that tool."""
         for tool, cookie in self._cookies:
             is_theirs = case.request.third_party or case.tool is tool
-            if is_theirs and cookie.host in parents(case.host):
-                if self.level(tool, case) != "allow":
-                    yield tool, cookie
+            is_in_force = self.level(tool, case) != "allow"
+            if is_theirs and is_in_force and cookie.host in parents(case.host):
+                yield tool, cookie
 
     def page_cookies(self, case: Case) -> Iterator[tuple[Tool, PageCookie]]:
         """Opt-out cookies for the page's own host."""

@@ -26,7 +26,9 @@ def link(request: Request) -> str:
 
 def granted(request: Request) -> Outgoing | None:
     """The request without the mark of that link, where the visitor really followed it."""
-    if request.type != "document" or urls.query_value(request.url, _NAME) != _VALUE:
+    if request.type != "document" or _NAME not in request.url:
+        return None
+    if urls.query_value(request.url, _NAME) != _VALUE:
         return None
     lines = Lines(request.headers)
     said = lines[b"sec-fetch-site"].lower()

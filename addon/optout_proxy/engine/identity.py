@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from optout_proxy.model import Request, RuleRef
-from optout_proxy.rules.options import DOCUMENT
 from optout_proxy.rules.index import Index
+from optout_proxy.rules.options import DOCUMENT
 from optout_proxy.rules.rule import Query, Rule, parse_rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from optout_proxy.engine.tool import Tool
+    from optout_proxy.model import Request, RuleRef
 
 _MEMO: Final = 4096
+KINDS: Final = ("cookie", "removeparam", "removeheader")
 
 
 class Taker(msgspec.Struct, frozen=True):
@@ -45,31 +46,25 @@ class Identity:
     """The identity rules of all tools."""
 
     def __init__(self, tools: Iterable[Tool]) -> None:
-        takers = [
-            Taker(tool, ref, parse_rule(ref.text)) for tool in tools for ref in tool.identity
-        ]
-        self._own = [taker for taker in takers if not taker.is_first_party]
-        self._index = Index.of([taker.ref.text for taker in self._own])
+        takers = [Taker(tool, ref, parse_rule(ref.text)) for tool in tools for ref in tool.identity]
+        own = [taker for taker in takers if not taker.is_first_party]
+        self._own = {kind: [t for t in own if t.kind == kind] for kind in KINDS}
+        self.by_kind = {
+            kind: Index.of([taker.ref.text for taker in found]) for kind, found in self._own.items()
+        }
         self._pages = [taker for taker in takers if taker.is_first_party]
-        self._pages_lose_params = any(
+        self.pages_lose_params = any(
             taker.kind == "removeparam" and taker.rule.options.types & ~DOCUMENT
             for taker in self._pages
         )
         self._page_cookies = [taker for taker in self._pages if taker.kind == "cookie"]
         self._by_name: dict[str, tuple[Taker, ...]] = {}
 
-    def might_take_params(self, low: str, host: str, page_host: str) -> bool:
-        """Whether a rule could take a parameter of a URL (in lower case), navigations excepted;
-        False is certain."""
-        return self._pages_lose_params or bool(self._index.candidates(low, host, page_host))
-
     def on_own_host(self, query: Query, kind: str) -> list[Taker]:
         """Rules that name the tool's own host and match; exceptions are among them."""
-        return [
-            taker
-            for number in self._index.candidates(query.url, query.host, query.page_host)
-            if (taker := self._own[number]).kind == kind and taker.rule.matches(query)
-        ]
+        own = self._own[kind]
+        numbers = self.by_kind[kind].candidates(query.url, query.host, query.page_host)
+        return [own[number] for number in numbers if own[number].rule.matches(query)]
 
     def on_pages(self, query: Query, kind: str) -> list[Taker]:
         """Rules about a page's own host, other than cookies by name."""

@@ -61,7 +61,9 @@ class Outbound:
         self._choices = choices
         self._opened: dict[str, tuple[bool, bool]] = {}
         self._params = [
-            (tool, param, parse_rule(param.where)) for tool in tools for param in tool.express.params
+            (tool, param, parse_rule(param.where))
+            for tool in tools
+            for param in tool.express.params
         ]
         self._blanks = [
             (tool, body, ref, parse_rule(body.where))
@@ -70,8 +72,8 @@ class Outbound:
             if body.blank
         ]
 
-    def might_change(self, low: str, host: str, page_host: str, kind: Type) -> bool:
-        """Whether a request without headers and body could go on changed; False is certain."""
+    def might_change(self, url: str, host: str, kind: Type) -> bool:
+        """Whether a page's own request without headers and body could go on changed."""
         opened = self._opened.get(host)
         if opened is None:
             if len(self._opened) >= _MEMO:
@@ -79,11 +81,9 @@ class Outbound:
             covered, inspected = self._choices.covers(host), self._choices.inspects_pages_of(host)
             opened = self._opened[host] = (covered, inspected)
         covered, inspected = opened
-        if covered or "?" not in low:
+        if covered or not inspected or "?" not in url:
             return covered
-        if inspected and kind == "document":
-            return True
-        return self._force.might_take_params(low, host, page_host)
+        return kind == "document" or self._force.pages_lose_params
 
     def change(self, request: Request, hit: Hit | None, action: Action, page_host: str) -> Changed:
         """The request as it is sent; None in first place where nothing changes."""

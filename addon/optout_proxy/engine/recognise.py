@@ -74,6 +74,10 @@ class Recogniser:
             _Body(tool, body, ref) for tool in tools for body, ref in tool.bodies if body.role
         )
 
+    @property
+    def indexes(self) -> tuple[Index, Index]:
+        return self._rules.index, self._permits.index
+
     def hit(self, request: Request) -> Hit | None:
         """The most telling rule that knows a request; None where no tool does."""
         low = self._rules.lower(request)
@@ -89,12 +93,6 @@ class Recogniser:
             best = max(matching, key=lambda rule: rule.rank)
             return Hit(best.tool, best.role, best.ref, best.rule)
         return self._by_body(query, request) or self._embedded(request)
-
-    def might_know(self, low: str, host: str, page_host: str) -> bool:
-        """Whether a rule could know a URL (in lower case); False is certain."""
-        return self._rules.might_know(low, host, page_host) or self._permits.might_know(
-            low, host, page_host
-        )
 
     def _permit(self, permitted: Sequence[_Owned], query: Query, request: Request) -> Hit | None:
         for permit in permitted:
@@ -169,21 +167,18 @@ class _Rules:
 
     def __init__(self, owned: list[_Owned]) -> None:
         self._owned = owned
-        self._index = Index.of([rule.ref.text for rule in owned])
+        self.index = Index.of([rule.ref.text for rule in owned])
 
     @staticmethod
     def lower(request: Request) -> str:
         return normal_url(request.url, request.host)[0].lower()
 
     def candidates(self, low: str, request: Request) -> list[_Owned]:
-        numbers = self._index.candidates(low, request.host, request.page_host)
+        numbers = self.index.candidates(low, request.host, request.page_host)
         return [self._owned[number] for number in numbers] if numbers else []
 
-    def might_know(self, low: str, host: str, page_host: str) -> bool:
-        return bool(self._index.candidates(low, host, page_host))
-
     def naming(self, host: str) -> list[_Owned]:
-        return [self._owned[number] for number in self._index.naming(host)]
+        return [self._owned[number] for number in self.index.naming(host)]
 
 
 class _Body:

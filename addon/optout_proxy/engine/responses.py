@@ -1,4 +1,4 @@
-"""What is done to the head of a response: cookies that do not arrive, and those that go for good."""
+"""The head of a response: cookies that do not arrive, and those that go for good."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Inbound:
         draft.headers = tuple(kept)
 
     def _on_page(self, draft: Draft, case: Case) -> None:
-        """What a page's own host is told: keep none for long, forget these, remember the opt-out."""
+        """What a page's own host tells the browser: forget these, remember the opt-out."""
         keeps_none = self._choices.persistent_cookies == "session"
         if keeps_none and self._choices.covers(case.host):
             draft.headers = tuple(

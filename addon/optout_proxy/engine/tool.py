@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 import msgspec
 
-from optout_proxy.model import Level, Request, Role, RuleRef
 from optout_proxy.rules.options import names_of
+
+if TYPE_CHECKING:
+    from optout_proxy.model import Level, Request, Role, RuleRef
 
 type Effect = Literal["suppress", "degrade", "no-identifier", "server-ignored", "signal-only"]
 """What the express opt-out changes on the wire: nothing is sent any more; what is sent says it is

@@ -27,7 +27,7 @@ from optout_proxy.registry.settings import (
     user_config,
 )
 from optout_proxy.registry.toml_table import is_host, one_of, shown, suggest
-from optout_proxy.registry.toml_text import read_text
+from optout_proxy.registry.toml_text import decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,13 +61,15 @@ def choose(
     target = path if _is_writable(path) else _own_copy(path)
     with _replacing(target) as draft:
         # Read anew: another writer may have had the turn before.
-        before = load_settings(path, known_tools)
-        text = edited(read_text(path), path, tool, level, site)
+        raw = path.read_bytes()
+        text = decode(raw, path)
+        before = find_files(text, path, known_tools)
         wanted = replace(_with(before, tool, level, site), file=target.absolute())
-        if not _means(text, target, wanted, known_tools):
+        new = edited(text, path, tool, level, site)
+        if not _means(new, target, wanted, known_tools):
             raise _by_hand(path, tool, level, site) if target == path else _no_copy(path)
-        mark = codecs.BOM_UTF8 if path.read_bytes().startswith(codecs.BOM_UTF8) else b""
-        _write(draft, mark + text.encode())
+        mark = codecs.BOM_UTF8 if raw.startswith(codecs.BOM_UTF8) else b""
+        _write(draft, mark + new.encode())
     return target
 
 

@@ -11,7 +11,6 @@ from optout_proxy import shipped
 from optout_proxy.engine import Choices, Engine
 from optout_proxy.engine.community import Community, Listed
 from optout_proxy.errors import InputError
-from optout_proxy.model import Level
 from optout_proxy.registry.policy_file import Policy, load_policy
 from optout_proxy.registry.settings import Settings, find_config, load_settings
 from optout_proxy.registry.tool_file import ToolFile, load_all
@@ -21,6 +20,8 @@ from optout_proxy.rules.lists import RuleList, load_list
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from optout_proxy.model import Level
 
 
 class Registry(msgspec.Struct, frozen=True):
@@ -77,7 +78,7 @@ def load(path: Path | None = None) -> Registry:
 def choices_of(
     settings: Settings, policies: Sequence[Policy], tool_files: Mapping[str, ToolFile]
 ) -> Choices:
-    """The user's choices; a tool without one has its recommended level where a policy declares it."""
+    """The user's choices; without one, the recommended level of a tool that a policy declares."""
     declared = {tool.id for policy in policies for tool in policy.tools} & tool_files.keys()
     recommended = {name: tool_files[name].tool.recommended for name in declared}
     sites = settings.sites.items()

@@ -20,7 +20,7 @@ from optout_proxy.engine.tool import (
     Tool,
 )
 from optout_proxy.errors import InputError
-from optout_proxy.model import ACTIONS, LEVELS, ROLES, TYPES, Action, Level, Role, RuleRef, Type
+from optout_proxy.model import ACTIONS, LEVELS, ROLES, TYPES, Action, Role, RuleRef, Type
 from optout_proxy.registry.toml_table import Table, is_host
 from optout_proxy.registry.toml_text import first_line_of_value, read_text
 from optout_proxy.rules.options import RuleError
@@ -322,7 +322,7 @@ def _action(word: str) -> Action:
 def _headers(table: Table) -> tuple[tuple[str, str], ...]:
     lines = table.values.get("headers", [])
     good = isinstance(lines, list) and all(
-        isinstance(line, list) and len(line) == 2 and all(isinstance(x, str) for x in line)  # noqa: PLR2004
+        isinstance(line, list) and len(line) == 2 and all(isinstance(x, str) for x in line)
         for line in lines
     )
     if not good or not isinstance(lines, list):

@@ -32,7 +32,7 @@ _COMMON: Final = frozenset(
 _FEW: Final = 24
 """Up to so many different texts, looking for each in the URL (40 ns) beats taking it to words."""
 _DELIMITERS: Final = bytes(
-    code if chr(code).isalnum() and code < 128 or code == ord("%") else 32 for code in range(256)  # noqa: PLR2004
+    code if (chr(code).isalnum() and code < 128) or code == ord("%") else 32 for code in range(256)
 )
 
 
@@ -204,6 +204,15 @@ class Index:
             return ()
         names = (f"={host}", *names_of(host))
         return tuple(n for name in names for n in table.get(name, ()))
+
+    @property
+    def is_gated(self) -> bool:
+        """Whether every rule names a host or needs one of `gate_texts`."""
+        return not (self._tokens or self._always or self._filed.pages)
+
+    def gate_texts(self) -> Iterable[str]:
+        """Texts of which a URL must contain one, unless its host is named."""
+        return (text for text, _ in self._gates)
 
     def hosts(self) -> Iterable[str]:
         """Every host and entity that some rule is filed under."""

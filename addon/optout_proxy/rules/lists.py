@@ -8,18 +8,19 @@ import re
 import sys
 from collections import Counter
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 from optout_proxy import __version__
+from optout_proxy.hosts import is_ip
 from optout_proxy.rules.index import Filed, Index, file_rule, nothing_filed
 from optout_proxy.rules.options import DOCUMENT, PLAIN, Options, RuleError, parse_options
 from optout_proxy.rules.rule import Query, Rule, split_rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
 type Group = Literal["block", "important", "allow", "pages", "modify", "keep", "stand-in"]
 """What a line does: stop, stop whatever allows it, allow, allow all on a page, take away a part,
@@ -35,9 +36,13 @@ GROUPS: Final[tuple[Group, ...]] = (
     "stand-in",
 )
 _PLAIN: Final = re.compile(r"\|\|([a-z0-9_\-.]+\.[a-z0-9\-]+)\^(?:\$third-party)?\Z")
-_HOSTS_FILE: Final = re.compile(r"(?:0\.0\.0\.0|127\.0\.0\.1|::1?)\s+([a-z0-9_\-.]+)\s*(?:#.*)?\Z", re.I)
+_HOSTS_FILE: Final = re.compile(
+    r"(?:0\.0\.0\.0|127\.0\.0\.1|::1?)\s+([a-z0-9_\-.]+)\s*(?:#.*)?\Z", re.IGNORECASE
+)
 _COSMETIC: Final = re.compile(r"#(?:@?[#?$%]|@\$\?|\$\?)|\$@?\$")
-_LOCAL: Final = frozenset({"localhost", "localhost.localdomain", "local", "broadcasthost", "0.0.0.0"})
+_LOCAL: Final = frozenset(
+    {"localhost", "localhost.localdomain", "local", "broadcasthost", "0.0.0.0"}
+)
 _CACHE_FORM: Final = 1
 
 
@@ -154,7 +159,7 @@ def _file_line(
     if _COSMETIC.search(line):
         raise RuleError("cosmetic")
     if line[0] in "0:1" and (host := _HOSTS_FILE.match(line)):
-        if host[1].lower() in _LOCAL:
+        if host[1].lower() in _LOCAL or is_ip(host[1]):
             raise RuleError("names this machine itself")
         texts[number] = f"||{host[1].lower()}^"
         line = texts[number]

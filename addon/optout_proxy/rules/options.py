@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -33,6 +34,7 @@ class Domains(msgspec.Struct, frozen=True):
         return not self.include
 
 
+@lru_cache(8192)
 def names_of(host: str) -> tuple[str, ...]:
     """The names that a list may hold for a host: itself, its parents, and its entities."""
     suffix = suffix_of(host)
@@ -115,7 +117,7 @@ PLAIN: Final = Options()
 _SPLIT: Final = re.compile(r"(?<!\\),")
 
 
-def parse_options(text: str) -> Options:  # noqa: C901 - one branch an option, in the order met
+def parse_options(text: str) -> Options:
     """Read `script,third-party,domain=a.com|~b.com`; raises RuleError on what we do not apply."""
     wanted = unwanted = party = 0
     facts: dict[str, object] = {}
@@ -177,7 +179,7 @@ def _methods(value: str) -> frozenset[str]:
     names = value.lower().split("|")
     unknown = {name.removeprefix("~") for name in names} - _METHODS
     if unknown:
-        raise RuleError(f"unknown method {sorted(unknown)[0]!r}")
+        raise RuleError(f"unknown method {min(unknown)!r}")
     if names[0].startswith("~"):
         return frozenset(m.upper() for m in _METHODS - {name.removeprefix("~") for name in names})
     return frozenset(name.upper() for name in names)

@@ -52,7 +52,7 @@ class Shape(msgspec.Struct, frozen=True):
 
 def shape_of(pattern: str) -> Shape:
     """Take a pattern apart. Raises RuleError where it names nothing."""
-    if len(pattern) > 2 and pattern[0] == "/" and pattern[-1] == "/":  # noqa: PLR2004
+    if len(pattern) > 2 and pattern[0] == "/" and pattern[-1] == "/":
         return Shape("expression", "", pattern[1:-1], at_end=False)
     at_end = pattern.endswith("|") and len(pattern) > 1
     text = pattern.removesuffix("|") if at_end else pattern
