@@ -11,7 +11,7 @@ run: setup       ## set up, then start the proxy
 	@$(BIN)/optout run $(ARGS)
 
 test: setup      ## set up, then run the tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 demo: setup      ## the proxy against stand-in trackers on this machine, no internet needed
 	@$(BIN)/optout demo $(ARGS)

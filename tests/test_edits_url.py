@@ -101,6 +101,7 @@ def test_what_no_rule_names_comes_back_as_the_very_same_string(rest):
     [
         (r"^utm_", "?utm_a=1&b=utm_c&utm_d=&utm_e", "?b=utm_c", ("utm_a", "utm_d", "utm_e")),
         (r"^v=[0-9]+$", "?v=12&v=1a&v=3", "?v=1a", ("v",)),
+        (r"^fbclid=", "?fbclid&a&fbclid=", "?a", ("fbclid",)),
         (r"^fbclid=.", "?fbclid&fbclid=&fbclid=1", "?fbclid&fbclid=", ("fbclid",)),
         (r"^ud\[em\]=", "?ud%5Bem%5D=1&ud[em]=2&a", "?a", ("ud[em]",)),
         (r"^ud%5Bem%5D=", "?ud%5Bem%5D=1&ud[em]=2&a", "?ud[em]=2&a", ("ud[em]",)),

@@ -115,6 +115,9 @@ def test_full_detail_adds_addresses_and_says_so_loudly(tmp_path):
         ('"https://u:p@a.example:8443/x"', '"https://a.example:8443"'),
         ("wss://a.example/?k=v, HTTP://B.example#f", "wss://a.example HTTP://B.example"),
         ("//a.example/x", "//a.example/x"),
+        ("no answer to '/hit?cid=111.222&x' yet", "no answer to '/hit?' yet"),
+        ("is that so? yes", "is that so? yes"),
+        ("a" * 100_000, "a" * 1021 + "..."),
     ],
 )
 def test_an_address_in_a_note_is_cut_to_its_origin(tmp_path, said, kept):

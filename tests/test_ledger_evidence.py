@@ -303,6 +303,14 @@ def test_a_file_just_begun_is_incomplete(tmp_path):
     assert "holds no line" in found.what
 
 
+def test_a_file_that_cannot_be_opened_is_said_not_passed_over(tmp_path, monkeypatch):
+    file = written(tmp_path)
+    monkeypatch.setattr("optout_proxy.ledger.evidence.files_at", lambda _: [file])
+    file.unlink()
+    with pytest.raises(InputError, match="cannot be read"):
+        verify(tmp_path)
+
+
 def test_a_folder_without_files_holds_nothing_and_a_path_that_is_not_there_is_said(tmp_path):
     assert msgspec.structs.replace(verify(tmp_path)).heads == ()
     with pytest.raises(InputError, match="nowhere: cannot be read"):

@@ -20,7 +20,10 @@ _MOST_NAMES: Final = 100
 _LONGEST_TEXT: Final = 1024
 _LONGEST_URL: Final = 16384
 
-_URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(?:[^\s/?#]*@)?([^\s/?#\"'<>]*)[^\s\"'<>]*")
+_URL: Final = re.compile(
+    r"([A-Za-z][A-Za-z0-9+.-]{0,31}://)(?:[^\s/?#]*@)?([^\s/?#\"'<>]*)[^\s\"'<>]*"
+)
+_QUERY: Final = re.compile(r"\?[^\s\"'<>]+")
 _OWN_EVENTS: Final = frozenset({"opened", "closed", "gap", "request", "response", "unreadable"})
 _SEALED: Final = frozenset({"time", "event", "seq", "prev", "sum"})
 
@@ -100,10 +103,10 @@ def _few(names: tuple[str, ...]) -> tuple[str, ...]:
 def note(
     event: str, fields: dict[str, str | int | None], time: str, *, full: bool
 ) -> dict[str, str | int]:
-    """Say what is no enforcement; addresses in it are cut to their origins unless `full`.
+    """Say what is no enforcement; unless `full`, addresses in it are cut to their origins.
 
-    What is None is left out; an event or a field named like one of the ledger's own gets a
-    `_` behind it.
+    Query strings that stand alone go too. What is None is left out; an event or a field named like
+    one of the ledger's own gets a `_` behind it.
     """
     line: dict[str, str | int] = {
         "time": time,
@@ -122,4 +125,6 @@ def _named(name: str, taken: frozenset[str]) -> str:
 def _said(value: str | int, *, full: bool) -> str | int:
     if not isinstance(value, str):
         return value
-    return cut(value, _LONGEST_URL) if full else cut(_URL.sub(r"\1\2", value), _LONGEST_TEXT)
+    if full:
+        return cut(value, _LONGEST_URL)
+    return cut(_QUERY.sub("?", _URL.sub(r"\1\2", value)), _LONGEST_TEXT)

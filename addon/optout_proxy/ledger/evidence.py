@@ -7,6 +7,7 @@ the end of the newest file are seen only against a head kept elsewhere (`optout 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -16,7 +17,7 @@ from optout_proxy.errors import EvidenceError
 from optout_proxy.ledger.days import Opening
 from optout_proxy.ledger.files import Head, name_of, raw_lines, split_name
 from optout_proxy.ledger.lines import START, fault, follows, hash_of, is_torn
-from optout_proxy.ledger.reader import UNREADABLE, Line, files_at
+from optout_proxy.ledger.reader import UNREADABLE, Line, files_at, opened
 from optout_proxy.ledger.retention import is_over
 
 if TYPE_CHECKING:
@@ -77,7 +78,10 @@ def verify(path: Path, heads: Iterable[str] = ()) -> Verification:
     openings = {file.name: opening for file in files if (opening := _opening(file))}
     claims = _claims(openings) if path.is_dir() else []
     kept = frozenset(head.strip().lower() for head in heads)
-    walks = {file.name: _walk(file, openings.get(file.name), claims, kept) for file in files}
+    told = _told_lines(claims)
+    walks = {
+        file.name: _walk(file, openings.get(file.name), told[file.name], kept) for file in files
+    }
     expired = _expired(openings)
     tampered = [
         *(walk.broken for walk in walks.values() if walk.broken),
@@ -116,6 +120,13 @@ def _claims(openings: dict[str, Opening]) -> list[_Claim]:
         for head in (opening.before, *opening.seen)
         if head
     ]
+
+
+def _told_lines(claims: list[_Claim]) -> defaultdict[str, set[int]]:
+    told: defaultdict[str, set[int]] = defaultdict(set)
+    for claim in claims:
+        told[claim.of.file].add(claim.of.lines)
+    return told
 
 
 def _expired(openings: dict[str, Opening]) -> dict[str, Head]:
@@ -178,15 +189,14 @@ _LINE: Final = msgspec.json.Decoder(Line)
 _OPENING: Final = msgspec.json.Decoder(Opening)
 
 
-def _walk(file: Path, opening: Opening | None, claims: list[_Claim], kept: frozenset[str]) -> _Walk:
+def _walk(file: Path, opening: Opening | None, told: set[int], kept: frozenset[str]) -> _Walk:
     before = opening.before if opening else None
     walk = _Walk(file.name, before.hash if before else START)
-    watch = {claim.of.lines for claim in claims if claim.of.file == file.name}
-    with file.open("rb") as lines:
+    with opened(file) as lines:
         for raw in raw_lines(lines):
             if not walk.take(raw):
                 break
-            if walk.head.lines in watch:
+            if walk.head.lines in told:
                 walk.watched[walk.head.lines] = walk.head.hash
             if walk.head.hash in kept:
                 walk.met.add(walk.head.hash)

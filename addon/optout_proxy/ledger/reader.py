@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
+    from typing import BinaryIO
 
 ENFORCED: Final = frozenset({"request", "response"})
 """Events whose lines are enforcements; all others are notes."""
@@ -78,15 +79,21 @@ _FIELDS: Final = msgspec.json.Decoder(dict[str, object])
 
 def files_at(path: Path) -> list[Path]:
     """List the ledger files a path means: itself, or those in it; InputError if unreadable."""
+    if not path.is_dir():
+        opened(path).close()
+        return [path]
     try:
-        return [path / name for name in ours(path)] if path.is_dir() else [_file(path)]
+        return [path / name for name in ours(path)]
     except OSError as error:
         raise InputError(path, f"cannot be read: {error.strerror}") from error
 
 
-def _file(path: Path) -> Path:
-    with path.open("rb"):
-        return path
+def opened(file: Path) -> BinaryIO:
+    """Open a ledger file, or raise InputError where it cannot be read."""
+    try:
+        return file.open("rb")
+    except OSError as error:
+        raise InputError(file, f"cannot be read: {error.strerror}") from error
 
 
 def read(path: Path, *, since: datetime | None = None) -> Iterator[Entry]:
@@ -136,11 +143,9 @@ def _first_time(path: Path) -> str:
 
 
 def _entries(path: Path) -> Iterator[Entry]:
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:  # retention took it since it was listed
+    if not path.exists():  # retention took it since it was listed
         return
-    with file:
+    with opened(path) as file:
         time = _day(path)
         for number, raw in enumerate(raw_lines(file), 1):
             text = raw.rstrip(b"\n")
