@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from optout_proxy.edits import cookies, headers
+from optout_proxy.edits.dates import cookie_date
 from optout_proxy.engine.draft import Draft
 from optout_proxy.engine.force import Case, InForce
 from optout_proxy.engine.identity import Taker, first_party
@@ -21,6 +23,8 @@ _UNTOUCHED: Final = ResponseDecision()
 _IDENTIFYING: Final = frozenset({b"etag", b"accept-ch", b"critical-ch"})
 """Response headers by which a browser is told apart later: a validator it will send back, and the
 request for high-entropy client hints."""
+_UNDATED: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""Where a response has no `Date`: only deletions that reach far back are known as such."""
 _PAST_US: Final = frozenset({b"alt-svc"})
 _FOR_GOOD: Final = 34_560_000
 """400 days in seconds, the longest life a browser grants a cookie (RFC 6265bis section 5.5)."""
@@ -84,6 +88,7 @@ class Inbound:
 
     def _take_cookies(self, draft: Draft, case: Case) -> None:
         judge = self._force.cookie_judge(draft, case)
+        now = _date(draft.headers)
         kept: list[tuple[bytes, bytes]] = []
         for key, line in draft.headers:
             if key.lower() != b"set-cookie":
@@ -92,7 +97,7 @@ class Inbound:
             name = cookies.set_cookie_name(line)
             verdict = judge(name)
             if isinstance(verdict, Taker):
-                if shorter := _shortened(line, verdict):
+                if shorter := _shortened(line, verdict, now):
                     kept.append((key, shorter))
                 else:
                     self._force.took(draft, case, "cookies", name, verdict)
@@ -104,9 +109,10 @@ class Inbound:
         """What a page's own host tells the browser: forget these, remember the opt-out."""
         keeps_none = self._choices.persistent_cookies == "session"
         if keeps_none and self._choices.covers(case.host):
+            now = _date(draft.headers)
             draft.headers = tuple(
-                (key, cookies.session_only(text) if key.lower() == b"set-cookie" else text)
-                for key, text in draft.headers
+                (key, cookies.session_only(line, now=now) if key.lower() == b"set-cookie" else line)
+                for key, line in draft.headers
             )
         added = [*self._expiring(draft, case), *self._page_opt_out(draft, case)]
         draft.headers += tuple((b"Set-Cookie", line) for line in added)
@@ -140,14 +146,20 @@ class Inbound:
                 draft.headers += ((b"Set-Cookie", line + b"; Secure; SameSite=None"),)
 
 
-def _shortened(line: bytes, taker: Taker) -> bytes | None:
+def _date(lines: Headers) -> datetime:
+    """When the response was made, as its `Date` says: no clock of ours."""
+    said = headers.value(lines, b"date")
+    return (cookie_date(said.decode("latin-1")) if said else None) or _UNDATED
+
+
+def _shortened(line: bytes, taker: Taker, now: datetime) -> bytes | None:
     """The cookie with a shorter life, where that is all its rule asks for (`;maxAge=`)."""
     for option in taker.rule.options.value.split(";")[1:]:
         name, _, value = option.partition("=")
         if name.lower() == "maxage":
             if value == "session":
-                return cookies.session_only(line)
-            return cookies.capped(line, int(value))
+                return cookies.session_only(line, now=now)
+            return cookies.capped(line, int(value), now=now)
     return None
 
 

@@ -16,7 +16,7 @@ from optout_proxy import __version__
 from optout_proxy.hosts import is_ip
 from optout_proxy.rules.index import Filed, Index, file_rule, nothing_filed
 from optout_proxy.rules.options import DOCUMENT, PLAIN, Options, RuleError, parse_options
-from optout_proxy.rules.rule import Query, Rule, split_rule
+from optout_proxy.rules.rule import Query, Rule, parse_rule, split_rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -167,6 +167,8 @@ def _file_line(
     options = known(option_text) if option_text else PLAIN
     if not pattern.strip("*") and options is PLAIN:
         raise RuleError("a rule that matches every URL")
+    if pattern[:1] == "/" == pattern[-1:] or "=/" in option_text:
+        parse_rule(line)  # an expression is read now: whether it is refused must be counted
     file_rule(filed[_group(options, exception=exception)], line, number)
 
 
