@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from corpora import CORPORA, needs_corpora
 from engines import PAGE, RESOURCES
-
 from optout_proxy.engine import Choices, Engine
 from optout_proxy.engine.community import Community, Listed
 from optout_proxy.rules.lists import load_list, parse_list
@@ -106,7 +106,9 @@ def test_what_is_skipped_is_counted_by_reason() -> None:
     }
 
 
-@pytest.mark.parametrize("text", ["", "\n\n", "\x00\x01", "||" * 9000, "$" * 50, "@@", "||^", "/" * 9])
+@pytest.mark.parametrize(
+    "text", ["", "\n\n", "\x00\x01", "||" * 9000, "$" * 50, "@@", "||^", "/" * 9]
+)
 def test_an_odd_list_is_read(text: str) -> None:
     one = engine(text=text)
     one.decide(one.name("https://ads.example/x", type="image", page=PAGE))

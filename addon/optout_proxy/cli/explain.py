@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import click
 import msgspec
@@ -138,17 +138,15 @@ def _explain_all(engine: Engine, lines: IO[bytes]) -> None:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             out.flush()
             right = 'one object a line: {"url": …, "page": …, "type": …}'
-            raise InputError(lines.name, str(error), line=number, right=right) from None
+            file = getattr(lines, "name", "<stdin>")
+            raise InputError(file, str(error), line=number, right=right) from None
         out.write(encoder.encode(_explain(engine, asked)) + b"\n")
     out.flush()
 
 
 def _print(answer: Explanation) -> None:
-    from rich.console import Console  # noqa: PLC0415 - a batch needs no console
-    from rich.table import Table  # noqa: PLC0415
-
-    table = Table.grid(padding=(0, 2))
-    rows: dict[str, Any] = {
+    rule = answer.rule
+    rows = {
         "request": f"{answer.type} {answer.url}",
         "page": answer.page or "unknown",
         "tool": f"{answer.tool or 'none'}" + (f" ({answer.role})" if answer.role else ""),
@@ -157,18 +155,16 @@ def _print(answer: Explanation) -> None:
         "why": answer.reason,
         "sent": answer.send or "nothing",
         "removed": ", ".join(_removed(answer.removed)) or "nothing",
-        "rule": f"{answer.rule.file}:{answer.rule.line}  {answer.rule.text}" if answer.rule else "",
+        "rule": f"{rule.file}:{rule.line}  {rule.text}" if rule else "",
     }
     for name, value in rows.items():
         if value:
-            table.add_row(f"[bold]{name}[/]", _plain(str(value)))
-    Console(soft_wrap=True, highlight=False).print(table)
+            click.echo(f"{click.style(f'{name:<8}', bold=True)}  {_printable(value)}")
 
 
-def _plain(text: str) -> Any:
-    from rich.text import Text  # noqa: PLC0415 - text from outside is never markup
-
-    return Text(text)
+def _printable(text: str) -> str:
+    """Text from outside without what would steer a terminal."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _removed(removed: Removed) -> list[str]:
