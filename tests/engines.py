@@ -66,6 +66,9 @@ fields = { v = "2", sid = "S-*" }
 where = "||forms.example/submit^$method=post"
 blank = ["device"]
 
+[page]
+prefix = "before.js"
+
 [express]
 exists = true
 says = "A cookie and a parameter say no."
@@ -100,6 +103,7 @@ RESOURCES = Resources(
     {
         name: parse_resource(name, body)
         for name, body in {
+            "before.js": b"/* denied */",
             "spy.js": b"window.spy = () => {};",
             "inactive.json": b'{"active": false}',
             "widget.html": b"<title>{{tool}}</title>{{why}}<a href='{{link}}'>{{host}}</a>",

@@ -287,3 +287,37 @@ def test_an_invitation_to_quic_does_not_pass_from_an_inspected_host(url: str, ke
     request = headers(cookie="SPY_OFF=1; no=1")
     got = respond("signal", url, lines, request=request, type="document", page="")
     assert ((got.headers or lines) == lines) is kept
+
+
+# -- in front of a tool's own script -------------------------------------------------------------
+
+SCRIPT = "https://spycdn.example/spy.js"
+
+
+def test_a_stripped_script_is_asked_for_whole_and_plain() -> None:
+    one = engine("strip")
+    lines = headers(accept_encoding="gzip, br", range="bytes=0-9", if_modified_since="x")
+    _, out = sent(one, ask(one, SCRIPT, type="script", headers=lines))
+    assert dict(out) == {b"accept-encoding": b"identity", b"sec-gpc": b"1"}
+
+
+@pytest.mark.parametrize(
+    ("level", "url", "extra", "expected"),
+    [
+        ("strip", SCRIPT, (), b"/* denied */\n"),
+        ("signal", SCRIPT, (), b""),
+        ("strip", HIT, (), b""),
+        ("strip", SCRIPT, ((b"Content-Encoding", b"gzip"),), b""),
+        ("strip", SCRIPT, ((b"Content-Length", b"0"),), b""),
+        ("strip", "https://spycdn.example/frame.html", (), b""),
+    ],
+)
+def test_the_prefix_goes_in_front_of_the_real_script_only(
+    level: Level, url: str, extra: Headers, expected: bytes
+) -> None:
+    kind = b"text/html" if url.endswith("html") else b"text/javascript"
+    lines = (*extra, (b"Content-Type", kind), (b"Content-Length", b"100"), (b"Last-Modified", b"x"))
+    got = respond(level, url, lines, type="script", request=headers(cookie="no=1"))
+    assert got.prefix == expected
+    if expected:
+        assert dict(got.headers or ()) == {b"Content-Type": kind, b"Content-Length": b"113"}

@@ -153,3 +153,5 @@ class ResponseDecision(msgspec.Struct, frozen=True):
     """The header lines to hand on; None where they go on untouched."""
     removed: Removed = NOTHING
     credits: tuple[Credit, ...] = ()
+    prefix: bytes = b""
+    """What is put in front of the body."""

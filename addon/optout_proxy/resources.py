@@ -44,7 +44,7 @@ CONTENT_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
-_FOLDERS: Final = ("surrogates", "placeholders")
+_FOLDERS: Final = ("surrogates", "placeholders", "prefixes")
 _NAME: Final = re.compile(r"[a-z0-9]+(?:[-.][a-z0-9]+)*")
 _SLOT: Final = re.compile(rb"\{\{([^{}]*)\}\}")
 
@@ -84,7 +84,7 @@ class Resources:
 
 
 def load_resources(folder: Path) -> Resources:
-    """All of `surrogates/` and `placeholders/` in `folder` (the blocklists).
+    """All of `surrogates/`, `placeholders/` and `prefixes/` in `folder` (the blocklists).
 
     Raises InputError for a file that could not be answered with.
     """

@@ -62,7 +62,7 @@ class Engine:
         force = InForce(self.tools, choices)
         self._recogniser = Recogniser(everyone)
         self._outbound = Outbound(everyone, force, choices)
-        self._inbound = Inbound(self.tools, force, choices, self.inspects)
+        self._inbound = Inbound(self.tools, force, choices, self.inspects, resources)
         self._sieve = Sieve((*self._recogniser.indexes, *force.indexes), force.hosts)
         self._opened: dict[str, bool] = {}
         self._stoppable: dict[str, bool] = {}
@@ -252,11 +252,11 @@ class Engine:
         self,
         request: Request,
         decision: Decision,
-        status: int,  # noqa: ARG002 - page rewriting will depend on it
+        status: int,
         headers: Headers,
     ) -> ResponseDecision:
         """What is done to the head of the response to a request that was sent."""
-        return self._inbound.change(request, decision, headers, _page_host(request))
+        return self._inbound.change(request, decision, status, headers, _page_host(request))
 
 
 def _page_host(request: Request) -> str:

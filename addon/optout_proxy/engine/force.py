@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from optout_proxy.engine.choices import Choices
     from optout_proxy.engine.draft import Draft
     from optout_proxy.engine.tool import PageCookie, Supplied, Tool
-    from optout_proxy.model import Action, Level, Request, RuleRef
+    from optout_proxy.model import Action, Level, Request, Role, RuleRef
     from optout_proxy.rules.rule import Query
 
 ANY_NAME = "*"
@@ -33,6 +33,7 @@ class Case(msgspec.Struct, frozen=True):
     query: Query
     tool: Tool | None
     """The tool whose rule recognised the request."""
+    role: Role | None
     ref: RuleRef | None
     action: Action
     page_host: str

@@ -143,6 +143,8 @@ class Outbound:
         if case.stripped is not None:
             self._drop(draft, case, _IDENTIFYING, case.stripped, case.ref)
             draft.headers = headers.origin_referer(draft.headers)
+            if case.stripped.prefix and case.role == "loads":
+                draft.headers = _whole_and_plain(draft.headers)
 
     def _drop(
         self, draft: _Request, case: Case, names: frozenset[bytes], tool: Tool, ref: RuleRef | None
@@ -195,8 +197,10 @@ class Outbound:
 def _case(
     request: Request, hit: Hit | None, action: Action, page_host: str, *, on_page: bool
 ) -> Case:
-    tool, ref = (hit.tool, hit.ref) if hit is not None else (None, None)
-    return Case(request, Query(request, strict=True), tool, ref, action, page_host, on_page)
+    query = Query(request, strict=True)
+    if hit is None:
+        return Case(request, query, None, None, None, action, page_host, on_page)
+    return Case(request, query, hit.tool, hit.role, hit.ref, action, page_host, on_page)
 
 
 class _Request(Draft):
@@ -225,6 +229,12 @@ def _with_cookie(lines: Headers, name: str, value: str) -> Headers:
             supplied = (key, cookies.supply_cookie(text, name, value))
             return (*lines[:place], supplied, *lines[place + 1 :])
     return headers.replaced(lines, b"Cookie", cookies.supply_cookie(None, name, value))
+
+
+def _whole_and_plain(lines: Headers) -> Headers:
+    """Ask for a body that something can be put in front of."""
+    lines, _ = headers.without(lines, frozenset({b"range", b"if-range", b"if-modified-since"}))
+    return headers.replaced(lines, b"Accept-Encoding", b"identity")
 
 
 def _measured(lines: Headers, body: bytes) -> Headers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from optout_proxy.edits import cookies, headers
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from optout_proxy.engine.choices import Choices
     from optout_proxy.engine.tool import Tool
+    from optout_proxy.resources import Resources
 
 _UNTOUCHED: Final = ResponseDecision()
 _IDENTIFYING: Final = frozenset({b"etag", b"accept-ch", b"critical-ch"})
@@ -25,6 +27,10 @@ _IDENTIFYING: Final = frozenset({b"etag", b"accept-ch", b"critical-ch"})
 request for high-entropy client hints."""
 _UNDATED: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """Where a response has no `Date`: only deletions that reach far back are known as such."""
+_VALIDATING: Final = frozenset(
+    {b"etag", b"last-modified", b"accept-ranges", b"content-md5", b"digest", b"repr-digest"}
+)
+"""What speaks of the body as it was."""
 _PAST_US: Final = frozenset({b"alt-svc"})
 _FOR_GOOD: Final = 34_560_000
 """400 days in seconds, the longest life a browser grants a cookie (RFC 6265bis section 5.5)."""
@@ -39,14 +45,16 @@ class Inbound:
         force: InForce,
         choices: Choices,
         inspects: Callable[[str], bool],
+        resources: Resources,
     ) -> None:
+        self._resources = resources
         self._inspects = inspects
         self._tools = tools
         self._force = force
         self._choices = choices
 
     def change(
-        self, request: Request, decision: Decision, lines: Headers, page_host: str
+        self, request: Request, decision: Decision, status: int, lines: Headers, page_host: str
     ) -> ResponseDecision:
         """The head as it is handed on; `headers` is None where nothing changes."""
         on_page = first_party(request) and self._choices.inspects_pages_of(request.host)
@@ -59,14 +67,37 @@ class Inbound:
             return _UNTOUCHED if handed == lines else ResponseDecision(handed)
         tool = self._tools.get(decision.tool or "") if decision.role else None
         query = Query(request, strict=True)
-        case = Case(request, query, tool, decision.rule, decision.action, page_host, on_page)
+        role, rule = decision.role, decision.rule
+        case = Case(request, query, tool, role, rule, decision.action, page_host, on_page)
         draft = Draft(handed)
         self._take(draft, case)
         if on_page:
             self._on_page(draft, case)
         self._opt_out(draft, case)
+        prefix = self._prefix(draft, case, status)
         changed = None if draft.headers == lines else draft.headers
-        return ResponseDecision(changed, draft.removed(), draft.credits())
+        return ResponseDecision(changed, draft.removed(), draft.credits(), prefix)
+
+    def _prefix(self, draft: Draft, case: Case, status: int) -> bytes:
+        """What is put in front of a tool's own script, where its head allows it."""
+        if case.stripped is None or not case.stripped.prefix or case.role != "loads":
+            return b""
+        if case.request.method == "HEAD":
+            return b""
+        resource = self._resources.get(case.stripped.prefix)
+        kind = headers.value(draft.headers, b"content-type") or b""
+        is_plain = headers.value(draft.headers, b"content-encoding") in {None, b"identity"}
+        if resource is None or status != HTTPStatus.OK or b"script" not in kind or not is_plain:
+            return b""
+        length = headers.value(draft.headers, b"content-length")
+        if length == b"0":
+            return b""
+        body = resource.body + b"\n"
+        draft.headers, _ = headers.without(draft.headers, _VALIDATING)
+        if length is not None and length.isdigit():
+            size = str(int(length) + len(body)).encode()
+            draft.headers = headers.replaced(draft.headers, b"Content-Length", size)
+        return body
 
     def _take(self, draft: Draft, case: Case) -> None:
         if headers.value(draft.headers, b"set-cookie") is not None:

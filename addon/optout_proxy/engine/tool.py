@@ -78,6 +78,8 @@ class Tool(msgspec.Struct, frozen=True):
     """Rules with `cookie=`, `removeparam=`, `removeheader=`: what "without identity" takes away."""
     bodies: tuple[tuple[BodyRule, RuleRef], ...] = ()
     express: Express = Express(exists=False, says="")
+    prefix: str = ""
+    """Name of the script that is put in front of the tool's own code at `strip`."""
     plain_link: str = ""
     """What a placeholder offers instead: an address in which `{url}`, `{page}` and `{page_host}`
     stand for those of the request, percent-encoded; empty: the request's own address."""

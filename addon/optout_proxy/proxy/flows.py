@@ -16,7 +16,7 @@ from mitmproxy.net.http.status_codes import RESPONSES
 from optout_proxy.hosts import normal_host
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from optout_proxy.model import Answer, Decision, Headers, Outgoing, Request, ResponseDecision
     from optout_proxy.proxy.contracts import Engine
@@ -176,3 +176,15 @@ def apply_response(decision: ResponseDecision, response: http.Response) -> None:
     """Put the decision about the head of a response in force."""
     if decision.headers is not None:
         set_headers(response, decision.headers)
+    if decision.prefix:
+        response.stream = _in_front(decision.prefix)
+
+
+def _in_front(prefix: bytes) -> Callable[[bytes], bytes]:
+    """Stream a body as it comes, something put in front of its first piece."""
+    waiting = [prefix]
+
+    def stream(piece: bytes) -> bytes:
+        return waiting.pop() + piece if waiting else piece
+
+    return stream

@@ -85,6 +85,8 @@ class PageSide(msgspec.Struct, frozen=True):
     storage: tuple[str, ...] = ()
     """Keys of localStorage and sessionStorage; `*` stands for anything."""
     markup: tuple[str, ...] = ()
+    prefix: str = ""
+    """Name of the script that is put in front of the tool's own code at `strip`."""
 
 
 class Expected(msgspec.Struct, frozen=True):
@@ -146,6 +148,7 @@ def parse_tool_file(text: str, tool_id: str, file: str) -> ToolFile:
     top.only(_TOP)
     if not _ID.fullmatch(tool_id):
         raise InputError(file, f"{tool_id!r} is no tool id", right="a-z and 0-9, joined by -")
+    page = _page(top.table("page"))
     tool = Tool(
         id=tool_id,
         name=top.string("name"),
@@ -156,6 +159,7 @@ def parse_tool_file(text: str, tool_id: str, file: str) -> ToolFile:
         identity=_identity(top),
         bodies=tuple(_body(table) for table in top.tables("body")),
         express=_express(top.table("express")),
+        prefix=page.prefix,
         plain_link=top.string("plain_link", ""),
     )
     return ToolFile(
@@ -166,7 +170,7 @@ def parse_tool_file(text: str, tool_id: str, file: str) -> ToolFile:
         why=top.string("why"),
         reviewed=top.day("reviewed"),
         sources=_sources(top),
-        page=_page(top.table("page")),
+        page=page,
         examples=tuple(_example(table) for table in top.tables("example")),
     )
 
@@ -288,7 +292,9 @@ def _param(one: Table) -> SuppliedParam:
 def _page(table: Table) -> PageSide:
     table.only(PageSide.__struct_fields__)
     flags = tuple(Flag(one.string("name"), one.string("value")) for one in table.tables("flags"))
-    return PageSide(flags, table.strings("storage"), table.strings("markup"))
+    return PageSide(
+        flags, table.strings("storage"), table.strings("markup"), table.string("prefix", "")
+    )
 
 
 def _example(table: Table) -> Example:
