@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from test_surrogates import HARNESS, run_node
 
 from optout_proxy import shipped
+from test_surrogates import HARNESS, run_node
 
 PREFIX = shipped.folder() / "blocklists" / "prefixes" / "consent-denied.js"
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from loopback import Tap, world
-from scripted import Notebook, Scripted
 
+from loopback import Tap, world
 from optout_proxy.model import Decision, Headers, Request, ResponseDecision
+from scripted import Notebook, Scripted
 
 if TYPE_CHECKING:
     from pathlib import Path

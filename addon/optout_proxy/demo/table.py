@@ -260,7 +260,7 @@ LINK: Final[tuple[Mark, ...]] = (
 )
 """Click ids in the link that led to the page."""
 
-KEPT: Final = ("basket=three-items", "ow-intercept-treejack-abcd1234=Done")
+KEPT: Final = ("form=half-filled-in", "ow-intercept-treejack-abcd1234=Done")
 """Cookies that are nobody's but the site's and the visitor's: what is being filled in, and that an
 invitation was declined."""
 
