@@ -18,6 +18,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import h2.config
+import h2.connection
+import h2.events
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -29,7 +32,7 @@ with warnings.catch_warnings():
     import mitmproxy.addons  # noqa: F401
 
 from optout_proxy.proxy import authority
-from optout_proxy.proxy.runner import Running, running_proxy
+from optout_proxy.proxy.runner import Running, hang_up, running_proxy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -102,7 +105,9 @@ def _signed(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(by.public_key()), critical=False
         )
     )
-    if issuer:
+    if issuer is None:
+        builder = builder.add_extension(authority._only_signs(), critical=True)
+    else:
         known = x509.SubjectAlternativeName([x509.DNSName(host) for host in HOSTS])
         builder = builder.add_extension(known, critical=False)
     return builder.sign(by, hashes.SHA256())
@@ -136,6 +141,7 @@ class Tap:
 
     respond: Respond = hello
     http2: bool = False
+    reads_bodies: bool = True
     connections: int = 0
     raw: bytes = b""
     asked: list[Asked] = field(default_factory=list)
@@ -188,7 +194,7 @@ class Tap:
         if chosen is not None and chosen.selected_alpn_protocol() == "h2":
             await _http2_origin(self, reader, writer)
             return
-        while (asked := await read_request(reader)) is not None:
+        while (asked := await read_request(reader, body=self.reads_bodies)) is not None:
             self.asked.append(asked)
             await self.respond(asked, reader, writer)
             await writer.drain()
@@ -210,10 +216,6 @@ async def _peek(connection: socket.socket) -> bytes:
 async def _http2_origin(
     tap: Tap, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
-    import h2.config
-    import h2.connection
-    import h2.events
-
     connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
     connection.initiate_connection()
     writer.write(connection.data_to_send())
@@ -222,16 +224,14 @@ async def _http2_origin(
             if isinstance(event, h2.events.RequestReceived):
                 headers = [(bytes(name), bytes(value)) for name, value in event.headers]
                 tap.asked.append(Asked(dict(headers)[b":path"], headers))
-                connection.send_headers(
-                    event.stream_id, [(":status", "200"), ("x-origin", "yes")]
-                )
+                connection.send_headers(event.stream_id, [(":status", "200"), ("x-origin", "yes")])
                 connection.send_data(event.stream_id, b"hello", end_stream=True)
         writer.write(connection.data_to_send())
         await writer.drain()
 
 
-async def read_request(reader: asyncio.StreamReader) -> Asked | None:
-    """One HTTP/1 request, its body read; None at the end of the connection."""
+async def read_request(reader: asyncio.StreamReader, *, body: bool = True) -> Asked | None:
+    """One HTTP/1 request, with its body if wanted; None at the end of the connection."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
@@ -239,6 +239,8 @@ async def read_request(reader: asyncio.StreamReader) -> Asked | None:
     line, *lines = head[:-4].split(b"\r\n")
     headers = [(name, value.strip()) for name, _, value in (each.partition(b":") for each in lines)]
     asked = Asked(line, headers)
+    if not body:
+        return asked
     if asked.header(b"transfer-encoding"):
         asked.body = await _chunks(reader)
     elif length := asked.header(b"content-length"):
@@ -393,6 +395,9 @@ class World:
         host, _, port = self.proxy.address.rpartition(":")
         return host, int(port)
 
+    def adopt(self, engine: Scripted) -> None:
+        hang_up(self.proxy.master, self.proxy.enforcement.adopt(engine))
+
     @contextlib.asynccontextmanager
     async def dial(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         reader, writer = await asyncio.open_connection(*self.address)
@@ -409,7 +414,9 @@ class World:
                 await _socks(reader, writer, host, port)
             else:
                 authority_ = f"{host}:{port}"
-                writer.write(f"CONNECT {authority_} HTTP/1.1\r\nHost: {authority_}\r\n\r\n".encode())
+                writer.write(
+                    f"CONNECT {authority_} HTTP/1.1\r\nHost: {authority_}\r\n\r\n".encode()
+                )
                 got = await read_response_head(reader)
                 if not 200 <= got < 300:
                     raise ConnectionRefusedError(got)
@@ -428,7 +435,9 @@ class World:
                 await writer.start_tls(context, server_hostname=sni or host)
             yield reader, writer
 
-    async def get(self, url: str, *, method: str = "GET", headers: str = "", body: bytes = b"") -> Got:
+    async def get(
+        self, url: str, *, method: str = "GET", headers: str = "", body: bytes = b""
+    ) -> Got:
         """Ask for a URL the way a browser behind this proxy would."""
         scheme, _, rest = url.partition("://")
         host, slash, path = rest.partition("/")
@@ -456,7 +465,9 @@ async def read_response_head(reader: asyncio.StreamReader) -> int:
             raise ConnectionResetError from None
 
 
-async def _socks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int) -> None:
+async def _socks(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int
+) -> None:
     writer.write(b"\x05\x01\x00")
     async with asyncio.timeout(PATIENCE):
         await reader.readexactly(2)

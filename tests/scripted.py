@@ -46,7 +46,7 @@ class Scripted:
         method: str = "GET",
         headers: Headers = (),
         page: str | None = None,
-        type: Type | None = None,
+        type: Type | None = None,  # noqa: A002 - the engine's own
         embed: bool | None = None,
         body: bytes | None = None,
     ) -> Request:
@@ -99,7 +99,9 @@ def stripped(request: Request) -> Decision:
     url = request.url.replace("&uid=7", "").replace("?uid=7", "")
     send = Outgoing(url, without(request.headers, b"cookie"), request.body)
     removed = Removed(params=("uid",))
-    return Decision("strip", "stripped", tool="tracker", send=send, credits=(credit("strip", removed),))
+    return Decision(
+        "strip", "stripped", tool="tracker", send=send, credits=(credit("strip", removed),)
+    )
 
 
 def without(headers: Headers, name: bytes) -> Headers:
@@ -118,7 +120,13 @@ class Notebook:
     notes: list[tuple[str, dict[str, str | int | None]]] = field(default_factory=list)
     broken: bool = False
 
-    def record(self, request: Request, credits: tuple[Credit, ...], *, event: str = "request") -> None:
+    def record(
+        self,
+        request: Request,
+        credits: tuple[Credit, ...],  # noqa: A002 - the ledger's own
+        *,
+        event: str = "request",
+    ) -> None:
         if self.broken:
             raise OSError("disk is full")
         self.records += [(event, f"{one.action} {request.host}") for one in credits]
@@ -127,6 +135,9 @@ class Notebook:
         if self.broken:
             raise OSError("disk is full")
         self.notes.append((event, fields))
+
+    def close(self) -> None:
+        pass
 
     def noted(self, event: str) -> list[dict[str, str | int | None]]:
         return [fields for name, fields in self.notes if name == event]

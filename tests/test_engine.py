@@ -381,3 +381,11 @@ def test_going_on_is_granted_to_the_notices_own_link_only(
     decision = one.decide(followed)
     assert decision.stops is not granted
     assert (decision.send.url if decision.send else None) == (url if granted else None)
+
+
+def test_an_embed_is_in_scope_wherever_its_frame_comes_from() -> None:
+    one = engine("strip", pages="policy")
+    lines = headers(sec_fetch_storage_access="active", cookie="who=me")
+    page = "https://spy.example/widget"
+    asked = ask(one, "https://spy.example/unnamed", type="image", page=page, headers=lines)
+    assert one.decide(asked).removed.cookies == ("who",)

@@ -1,19 +1,19 @@
-"""Whatever goes wrong in a hook of ours, in whatever mode: nothing reaches a host that is stopped."""
+"""Whatever goes wrong in a hook of ours: nothing reaches a host that is stopped."""
 
 from __future__ import annotations
 
 import asyncio
 
 import pytest
-from loopback import MODES, NOTHING, Tap, world
 from mitmproxy import addonmanager
 from mitmproxy.exceptions import AddonHalt, OptionsError
-from scripted import Chosen, Notebook, Scripted
 
+from loopback import MODES, NOTHING, Tap, world
 from optout_proxy.proxy import guard
 from optout_proxy.proxy.enforcer import Enforcer
 from optout_proxy.proxy.guard import Gate, GuardedAddons
 from optout_proxy.proxy.inspection import Inspection
+from scripted import Chosen, Notebook, Scripted
 
 pytestmark = pytest.mark.wire
 
@@ -29,8 +29,9 @@ def raises(*_):
     raise RuntimeError("on purpose")
 
 
-def recurses(*_):
-    return recurses()
+def recurses(gate, message):
+    # Not by *args: CPython 3.13.0 does not count such calls and dies of them.
+    return recurses(gate, message)
 
 
 def is_abrupt(*_):
@@ -60,8 +61,8 @@ async def cancels(*_):
 
 FAULTS = (raises, recurses, is_abrupt, leaves, misconfigures, raises_later, hangs, cancels)
 
-NOBODY = {"https://": (TRACKER, SITE), "http://": (TRACKER, SITE)}
-TLS_ONLY = {"https://": (TRACKER, SITE), "http://": (TRACKER,)}
+NOBODY = {"https": (TRACKER, SITE), "http": (TRACKER, SITE)}
+TLS_ONLY = {"https": (TRACKER, SITE), "http": (TRACKER,)}
 GATES = [
     (Inspection, "next_layer", TLS_ONLY),
     (Inspection, "tls_clienthello", TLS_ONLY),
@@ -80,12 +81,9 @@ def short_patience(monkeypatch):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
-@pytest.mark.parametrize(
-    ("gate", "hook", "closed"), GATES, ids=[hook for _, hook, _ in GATES]
-)
-def test_a_gate_that_fails_lets_nothing_through(
-    gate, hook, closed, fault, mode, monkeypatch, tmp_path
-):
+@pytest.mark.parametrize("asked", GATES, ids=[hook for _, hook, _ in GATES])
+def test_a_gate_that_fails_lets_nothing_through(asked, fault, mode, monkeypatch, tmp_path):
+    gate, hook, closed = asked
     monkeypatch.setattr(gate, hook, fault)
     asks = hook != "http_connect_upstream" or mode == "upstream"
 
@@ -94,17 +92,18 @@ def test_a_gate_that_fails_lets_nothing_through(
         async with world(ENGINE, ledger, tmp_path, taps, mode=mode) as net:
             for scheme, hosts in closed.items():
                 for host in hosts if asks else (TRACKER,):
-                    await net.get(f"{scheme}{host}/")
-                    assert taps[host].connections == 0, scheme
+                    await net.get(f"{scheme}://{host}/")
+                    assert taps[host].asked == [], scheme
+            assert taps[TRACKER].connections == 0
         assert not asks or {note["hook"] for note in ledger.noted("fault")} == {hook}
 
     asyncio.run(main())
 
 
 OTHERS = [
-    ("client_connected", ("https://", "http://")),
-    ("http_connect", ("https://",)),
-    ("tls_start_client", ("https://",)),
+    ("client_connected", ("https", "http")),
+    ("http_connect", ("https",)),
+    ("tls_start_client", ("https",)),
 ]
 
 
@@ -117,8 +116,7 @@ def test_a_gate_could_close_at_any_other_hook_too(hook, schemes, fault, tmp_path
         taps = {SITE: Tap()}
         async with world(ENGINE, Notebook(), tmp_path, taps, extra=(gate,)) as net:
             for scheme in schemes:
-                got = await net.get(f"{scheme}{SITE}/")
-                assert (got.body, taps[SITE].connections) != (b"hello", 1)
+                assert (await net.get(f"{scheme}://{SITE}/")).body != b"hello"
                 assert taps[SITE].asked == []
 
     asyncio.run(main())
@@ -145,7 +143,12 @@ class Chaos:
         self.fault = fault
 
     def __getattr__(self, name):
-        if name in addonmanager.hooks.all_hooks and name not in {"load", "configure", "done"}:
+        if name in addonmanager.hooks.all_hooks and name not in {
+            "load",
+            "configure",
+            "running",
+            "done",
+        }:
             return self.fault
         raise AttributeError(name)
 
@@ -260,7 +263,7 @@ def test_an_add_on_that_sends_a_request_elsewhere_cannot_send_it_to_a_tool(mode,
         taps = {TRACKER: Tap(), SITE: Tap()}
         async with world(ENGINE, Notebook(), tmp_path, taps, mode=mode, extra=(Detour(),)) as net:
             for scheme in ("https", "http"):
-                assert (await net.get(f"{scheme}://{SITE}/")).status in {0, 502}
+                assert (await net.get(f"{scheme}://{SITE}/")).body == b"answered here"
         assert taps[TRACKER].connections == 0
 
     asyncio.run(main())

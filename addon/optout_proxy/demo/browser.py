@@ -108,7 +108,9 @@ async def _tunnel(host: str, reader: asyncio.StreamReader, writer: asyncio.Strea
 
 def _issuer(writer: asyncio.StreamWriter) -> str:
     certificate = writer.get_extra_info("peercert") or {}
-    return next((v for part in certificate.get("issuer", ()) for k, v in part if k == "commonName"), "")
+    return next(
+        (v for part in certificate.get("issuer", ()) for k, v in part if k == "commonName"), ""
+    )
 
 
 def header_lines(ask: Ask) -> Iterator[tuple[str, str]]:

@@ -40,7 +40,7 @@ class Certificates:
             met.append(name or "")
             connection.context = self._context(name or "")
 
-        context.sni_callback = choose  # type: ignore[assignment] - typeshed knows sockets only
+        context.sni_callback = choose
         return context
 
     def _context(self, name: str) -> ssl.SSLContext:

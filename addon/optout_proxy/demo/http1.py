@@ -46,6 +46,5 @@ def written(
     connection: h11.Connection, head: h11.Request | h11.Response, body: bytes = b""
 ) -> bytes:
     """A message as it goes on the wire."""
-    data = h11.Data(data=body) if body else None
-    sent = [connection.send(head), connection.send(data) if data else b""]
-    return b"".join((*(part or b"" for part in sent), connection.send(h11.EndOfMessage()) or b""))
+    events = [head, *([h11.Data(data=body)] if body else []), h11.EndOfMessage()]
+    return b"".join(connection.send(event) or b"" for event in events)

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-
-type _Address = tuple[str, int]
-type _Found = tuple[socket.AddressFamily, socket.SocketKind, int, str, _Address]
+from typing import Any
 
 
 class Loopback(asyncio.SelectorEventLoop):
@@ -20,18 +18,19 @@ class Loopback(asyncio.SelectorEventLoop):
         super().__init__()
         self.ports: dict[str, int] = {}
 
-    async def getaddrinfo(  # type: ignore[override] - of what typeshed allows, the IPv4 part
+    async def getaddrinfo(
         self,
-        host: str,
-        port: int,  # noqa: ARG002 - every port of a name is its one stand-in's
+        host: bytes | str | None,
+        port: bytes | str | int | None,  # noqa: ARG002 - every port of a name is its stand-in's one
         *,
-        family: int = 0,  # noqa: ARG002 - as below
+        family: int = 0,  # noqa: ARG002 - there is one family, one type and one protocol
         type: int = 0,  # noqa: A002, ARG002 - asyncio's signature
         proto: int = 0,  # noqa: ARG002 - as above
         flags: int = 0,  # noqa: ARG002 - as above
-    ) -> list[_Found]:
+    ) -> list[Any]:
         """Where a name leads; `socket.gaierror` for a name without a stand-in."""
-        if host not in self.ports:
-            raise socket.gaierror(socket.EAI_NONAME, f"{host} has no stand-in")
-        where = ("127.0.0.1", self.ports[host])
+        port_here = self.ports.get(str(host))
+        if port_here is None:
+            raise socket.gaierror(socket.EAI_NONAME, f"{host!r} has no stand-in")
+        where = ("127.0.0.1", port_here)
         return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", where)]

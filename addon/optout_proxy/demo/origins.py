@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,12 +16,13 @@ from optout_proxy.demo.table import PAGE_HOST, PERSON, SET_BY_SITE
 from optout_proxy.resources import TRANSPARENT_GIF
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 
     from optout_proxy.demo.certificates import Certificates
     from optout_proxy.model import Headers
 
 type _Sockets = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+type _Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 PAGE_FILE: Final = Path(__file__).with_name("page.html")
 LAST: Final = 400 * 24 * 3600
@@ -93,7 +93,7 @@ class Origins:
             for writer in tuple(self._open):
                 writer.transport.abort()
 
-    def _for(self, host: str):  # noqa: ANN202 - what asyncio.start_server takes
+    def _for(self, host: str) -> _Serve:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self.traffic.connections.append(host)
             self._open.add(writer)

@@ -8,10 +8,12 @@ can be seen without knowing any tool: `PERSON` is there or it is not.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from optout_proxy.hosts import host_of
-from optout_proxy.model import Action, Role, Type
+
+if TYPE_CHECKING:
+    from optout_proxy.model import Action, Role, Type
 
 PERSON: Final = "111.222"
 
@@ -44,6 +46,8 @@ class Ask:
     """That document stands in a frame on somebody else's page."""
     says: str = ""
     """The tool's express opt-out, as it must stand on the request from `signal` on."""
+    told_first: str = ""
+    """What its code must be told, in front of it, where it is sent for without identity."""
     stopped_by: Action | None = None
     """How it is answered, where that is not what its role and level say."""
     leads_to: str = ""
@@ -98,7 +102,7 @@ ASKS: Final[tuple[Ask, ...]] = (
         "document", _GOOGLE),
 
     # Google Tag Manager: the container, its frame, and its reports.
-    Ask("google-tag-manager", "loads", f"{_GTM}/gtm.js?id=GTM-ABCDE"),
+    Ask("google-tag-manager", "loads", f"{_GTM}/gtm.js?id=GTM-ABCDE", told_first="denied"),
     Ask("google-tag-manager", "loads", f"{_GTM}/ns.html?id=GTM-ABCDE", "subdocument"),
     Ask("google-tag-manager", "telemetry", f"{_GTM}/a?id=GTM-ABCDE&cv=12&v=t&n=ga", "image"),
     Ask("google-tag-manager", "telemetry", f"{_GTM}/td?id=GTM-ABCDE&v=3&t=t&{_DL}", "ping",
@@ -267,5 +271,25 @@ invitation was declined."""
 OPT_OUT_COOKIE: Final = Mark("google-analytics", "AMP_TOKEN", "%24OPT_OUT")
 """What the site's pages are given in the name of the visitor's choice."""
 
-BYSTANDER: Final = "https://www.bank.example/account"
-"""A site that no choice is about."""
+_OWN_COOKIES: Final = "; ".join((*(f"{m.name}={m.value}" for m in COOKIES), *KEPT))
+_CLICK: Final = "&".join(f"{mark.name}={mark.value}" for mark in LINK)
+
+LANDING: Final = Ask(
+    "", "visits", f"{PAGE}?{_CLICK}&topic=2", "document", _OWN_COOKIES, page="https://news.example/"
+)
+STYLE: Final = Ask("", "visits", "https://www.mass.gov/themes/site.css", "stylesheet", _OWN_COOKIES)
+BYSTANDER: Final = Ask(
+    "",
+    "visits",
+    "https://www.bank.example/account",
+    "document",
+    _SESSION,
+    page="https://news.example/",
+)
+"""The page itself, a file of it, and a site that no choice is about."""
+
+VISIT: Final = (LANDING, STYLE, *ASKS, BYSTANDER)
+"""All of it, in order."""
+
+TOOLS: Final = tuple(dict.fromkeys(ask.tool for ask in ASKS))
+HOSTS: Final = tuple(dict.fromkeys(ask.host for ask in VISIT))

@@ -55,7 +55,7 @@ def answer_for(
     if action == "redirect":
         location = target.encode("ascii", "replace")
         return Answer(302, (*common, (b"Location", location), (b"Content-Length", b"0")), b"")
-    fitting = resource if resource and _fits(resource, request.type) else None
+    fitting = resource if resource and _fits(resource, request) else None
     body = fitting or _BY_TYPE.get(request.type) or _by_accept(request)
     if body is None:
         return Answer(204, common, b"")
@@ -73,10 +73,16 @@ def answer_for(
     return Answer(200, (*common, *described, *(framing if is_page else ())), content)
 
 
-def _fits(resource: Resource, kind: Type) -> bool:
-    """Whether a stand-in can be what was asked for: a script in a frame would be shown as text."""
-    if resource.content_type.startswith("text/html"):
+def _fits(resource: Resource, request: Request) -> bool:
+    """Whether a stand-in can be what was asked for.
+
+    A script in a frame would be shown as text, and who fetches settings cannot read a script.
+    """
+    kind, media = request.type, resource.content_type
+    if media.startswith("text/html"):
         return kind in {"document", "subdocument", "object", "other"}
+    if kind == "xmlhttprequest" and media.startswith("text/javascript"):
+        return request.url.partition("?")[0].endswith("js")
     return kind in {"script", "xmlhttprequest", "ping", "other"}
 
 

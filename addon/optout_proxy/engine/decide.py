@@ -12,6 +12,7 @@ from optout_proxy.engine.community import Community
 from optout_proxy.engine.force import InForce
 from optout_proxy.engine.ladder import action_for, reason_for
 from optout_proxy.engine.outgoing import Outbound
+from optout_proxy.engine.plain import plain_host, plain_url
 from optout_proxy.engine.recognise import Hit, Recogniser
 from optout_proxy.engine.responses import Inbound
 from optout_proxy.hosts import host_of
@@ -87,10 +88,10 @@ class Engine:
         None where nobody watched, and then the page's address tells.
         """
         lines = naming.Lines(headers)
-        host = host_of(url)
+        host = plain_host(host_of(url))
         kind, guessed = (type, False) if type else naming.type_of(url, method, lines)
         page = naming.page_of(lines, host) if page is None else page
-        page_host = host_of(page)
+        page_host = plain_host(host_of(page))
         if embed is None:
             embed = bool(lines[b"sec-fetch-storage-access"]) or self._is_frame(page, page_host)
         third, crosses = naming.party_of(kind, host, page_host, lines, self._operators)
@@ -111,8 +112,10 @@ class Engine:
         )
 
     def _is_frame(self, page: str, page_host: str) -> bool:
-        is_theirs = self._operators.of(page_host) is not None
-        return is_theirs and self._recogniser.is_embed(page, page_host)
+        if self._operators.of(page_host) is None:
+            return False
+        frames = self._operators.only_frames(page_host)
+        return self._recogniser.is_embed(page, page_host, only_frames=frames)
 
     # -- what the wire asks before there is a request ------------------------------------------
 
@@ -154,6 +157,8 @@ class Engine:
         host = host_of(url)
         if (
             url.startswith(host, url.find("://") + 3)
+            and host.isascii()
+            and plain_url(url) is url
             and not self._sieve.catches(url.lower(), host)
             and not self._outbound.might_change(url, host, type)
             and self._operators.of(host_of(page)) is None
@@ -260,7 +265,13 @@ class Engine:
 
 
 def _page_host(request: Request) -> str:
-    """The page whose settings count: a navigation is judged by where it goes."""
+    """The page whose settings count: a navigation is judged by where it goes.
+
+    What is asked from inside an embed names the frame as its page; which page holds the frame
+    nobody says, so it counts as unknown.
+    """
+    if request.embed:
+        return ""
     return request.host if request.type == "document" else request.page_host
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from optout_proxy.hosts import site_of
 from optout_proxy.rules.index import Index
 from optout_proxy.rules.options import DOCUMENT
 from optout_proxy.rules.rule import Query, Rule, parse_rule
@@ -84,5 +85,12 @@ class Identity:
 
 
 def first_party(request: Request) -> bool:
-    """Whether a request belongs to the page's own site, a navigation to it included."""
-    return request.type == "document" or not (request.cross_site or request.embed)
+    """Whether a request belongs to the page's own site, a navigation to it included.
+
+    A frame is a page too: what it asks of its own site is, wherever the frame stands.
+    """
+    if request.type == "document":
+        return True
+    if request.embed:
+        return site_of(request.host) == site_of(request.page_host)
+    return not request.cross_site

@@ -6,13 +6,13 @@ and the end of the path, and then the type is a guess.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
-from optout_proxy.hosts import host_of, site_of
-from optout_proxy.rules.options import names_of
+from optout_proxy.hosts import host_of, parents, site_of, suffix_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from optout_proxy.engine.tool import Tool
     from optout_proxy.model import Headers, Type
@@ -61,11 +61,18 @@ _ENDINGS: Final[dict[str, Type]] = {
 }
 
 
+_COUNTRY: Final = re.compile(r"com|cat|(?:com?\.)?[a-z]{2}")
+"""Suffixes under which an operator has domains of its own (`google.*`). Under others, such as
+`web.app` or `github.io`, anybody may call a site `google`."""
+
+
 class Operators:
     """Who runs a site, as far as tool files say."""
 
     def __init__(self, tools: Iterable[Tool]) -> None:
+        tools = tuple(tools)
         self._sites = {site: tool.operator for tool in tools for site in tool.operator_sites}
+        self._frames = frozenset(site for tool in tools for site in tool.frame_sites)
         self._known: dict[str, str | None] = {}
 
     def of(self, host: str) -> str | None:
@@ -74,10 +81,22 @@ class Operators:
             return self._known[host]
         if len(self._known) >= _MEMO:
             self._known.clear()
-        names = names_of(site_of(host)) if host else ()
+        names = _names_of(site_of(host)) if host else ()
         found = next((self._sites[name] for name in names if name in self._sites), None)
         self._known[host] = found
         return found
+
+    def only_frames(self, host: str) -> bool:
+        """Whether a host's pages stand in frames of other sites, so that nobody visits them."""
+        return site_of(host) in self._frames
+
+
+def _names_of(site: str) -> Iterator[str]:
+    """What `operator_sites` may call a site."""
+    yield from parents(site)
+    suffix = suffix_of(site)
+    if suffix and _COUNTRY.fullmatch(suffix):
+        yield f"{site.removesuffix(suffix)}*"
 
 
 class Lines:
@@ -100,11 +119,21 @@ def type_of(url: str, method: str, lines: Lines) -> tuple[Type, bool]:
         return "websocket", False
     if destination := lines[b"sec-fetch-dest"].lower():
         kind = _DESTINATIONS.get(destination, "other")
+        if kind == "document" and is_prefetch(lines):
+            return kind, True
         beacon = kind == "xmlhttprequest" and method == "POST"
         if beacon and lines[b"sec-fetch-mode"].lower() == "no-cors":
             return "ping", False
         return kind, False
     return _guess(url, lines), True
+
+
+def is_prefetch(lines: Lines) -> bool:
+    """Whether a page has it fetched in case that somebody should open it: so far, nobody does.
+
+    https://wicg.github.io/nav-speculation/prefetch.html#sec-purpose-header
+    """
+    return lines[b"sec-purpose"].lower().startswith("prefetch")
 
 
 def _guess(url: str, lines: Lines) -> Type:

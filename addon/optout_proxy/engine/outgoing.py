@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from optout_proxy.edits import body as bodies
 from optout_proxy.edits import cookies, headers, url
+from optout_proxy.engine import plain
 from optout_proxy.engine.draft import Draft
 from optout_proxy.engine.force import Case, InForce, chooser
 from optout_proxy.engine.identity import Taker, first_party
 from optout_proxy.engine.recognise import Hit, content_type
 from optout_proxy.model import Action, Credit, Headers, Outgoing, Removed, Request, RuleRef, Type
-from optout_proxy.rules.rule import Query, parse_rule
+from optout_proxy.rules.rule import parse_rule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,15 +90,15 @@ class Outbound:
         """The request as it is sent; None in first place where nothing changes."""
         on_page = first_party(request) and self._choices.inspects_pages_of(request.host)
         draft = _Request(request)
-        if on_page or hit is not None or request.third_party:
+        if on_page or hit is not None or request.third_party or request.body:
             case = _case(request, hit, action, page_host, on_page=on_page)
             if case.tool is not None and action in {"signal", "strip"}:
                 draft.credit(case.tool.id, self._force.level(case.tool, case), case.ref)
             self._take(draft, case)
             if hit is not None or request.third_party:
                 self._supply(draft, case)
-        if hit is None or action in {"signal", "strip"}:
-            self._say_gpc(draft, request, hit, page_host)
+        if action in {"signal", "strip"} or self._choices.covers(request.host):
+            self._say_gpc(draft, page_host)
         return draft.result(action, hit.tool.id if hit else "")
 
     # -- taking away ---------------------------------------------------------------------------
@@ -186,10 +187,8 @@ class Outbound:
             draft.headers = _with_cookie(draft.headers, cookie.name, cookie.value)
             draft.credit(tool.id, self._force.level(tool, case), None)
 
-    def _say_gpc(self, draft: _Request, request: Request, hit: Hit | None, page_host: str) -> None:
+    def _say_gpc(self, draft: _Request, page_host: str) -> None:
         """`Sec-GPC: 1`, once (https://www.w3.org/TR/gpc/)."""
-        if hit is None and not self._choices.covers(request.host):
-            return
         if self._choices.sends_gpc(page_host):
             draft.headers = headers.replaced(draft.headers, b"Sec-GPC", b"1")
 
@@ -197,7 +196,7 @@ class Outbound:
 def _case(
     request: Request, hit: Hit | None, action: Action, page_host: str, *, on_page: bool
 ) -> Case:
-    query = Query(request, strict=True)
+    query = plain.query(request)
     if hit is None:
         return Case(request, query, None, None, None, action, page_host, on_page)
     return Case(request, query, hit.tool, hit.role, hit.ref, action, page_host, on_page)

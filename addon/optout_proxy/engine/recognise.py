@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import zlib
 from fnmatch import translate
-from re import compile as compile_glob
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from optout_proxy.edits import body as bodies
+from optout_proxy.engine.plain import plain, plain_url
 from optout_proxy.hosts import site_of
 from optout_proxy.model import Request, Role, RuleRef
 from optout_proxy.rules.index import Index
@@ -16,7 +18,6 @@ from optout_proxy.rules.options import EVERY_TYPE
 from optout_proxy.rules.rule import Query, Rule, normal_url, parse_rule
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Iterable, Iterator, Sequence
 
     from optout_proxy.engine.tool import BodyRule, Tool
@@ -80,6 +81,7 @@ class Recogniser:
 
     def hit(self, request: Request) -> Hit | None:
         """The most telling rule that knows a request; None where no tool does."""
+        request = plain(request)
         low = self._rules.lower(request)
         found = self._rules.candidates(low, request)
         permitted = self._permits.candidates(low, request)
@@ -106,30 +108,34 @@ class Recogniser:
         """Whether the page is one of the operator's own opt-out pages."""
         if not request.page or request.embed:
             return False
-        page = document(request.page, request.page_host)
+        page = document(plain_url(request.page), request.page_host)
         rules = self._permits.candidates(self._permits.lower(page), page)
         query = Query(page, strict=True)
         return any(r.tool.operator == tool.operator and r.rule.matches(query) for r in rules)
 
-    def is_embed(self, page: str, page_host: str) -> bool:
+    def is_embed(self, page: str, page_host: str, *, only_frames: bool = False) -> bool:
         """Whether a page is, by its address alone, one that tools put into other sites' frames.
 
-        An address that is also opened on purpose (a study, a form) tells neither.
+        An address that is also opened on purpose (a study, a form, an opt-out) tells neither. Nor
+        does that of a style sheet, which is the `Referer` of the pictures in it.
         """
-        return bool(self._framing(page, page_host)) and not self._is_visited(page, page_host)
+        if page.partition("?")[0].endswith(".css") or self._is_opened(page, page_host):
+            return False
+        return only_frames or bool(self._framing(page, page_host))
 
     def _framing(self, page: str, page_host: str) -> list[_Owned]:
         """The rules that know a page's address as that of a tool's frame."""
-        frame = Request(url=page, host=page_host, type="subdocument")
+        frame = Request(url=plain_url(page), host=page_host, type="subdocument")
         query = Query(frame, strict=True)
         found = self._rules.candidates(query.url, frame)
         return [r for r in found if r.role != "visits" and r.rule.matches(query)]
 
-    def _is_visited(self, page: str, page_host: str) -> bool:
-        opened = document(page, page_host)
+    def _is_opened(self, page: str, page_host: str) -> bool:
+        opened = document(plain_url(page), page_host)
         query = Query(opened, strict=True)
-        found = self._rules.candidates(query.url, opened)
-        return any(rule.role == "visits" and rule.rule.matches(query) for rule in found)
+        visited = [r for r in self._rules.candidates(query.url, opened) if r.role == "visits"]
+        permitted = self._permits.candidates(query.url, opened)
+        return any(rule.rule.matches(query) for rule in (*visited, *permitted))
 
     def _embedded(self, request: Request) -> Hit | None:
         """A request from inside a widget's frame to the widget's operator, that no rule names."""
@@ -143,14 +149,14 @@ class Recogniser:
     def body_tools(self, request: Request) -> Iterator[Tool]:
         """The tools whose body rules ask to see a request's body."""
         if self._bodies:
-            query = Query(request, strict=True)
+            query = Query(plain(request), strict=True)
             yield from (body.tool for body in self._bodies if body.where.matches(query))
 
     def _by_body(self, query: Query, request: Request) -> Hit | None:
         if not request.body or not self._bodies:
             return None
         asking = [body for body in self._bodies if body.where.matches(query)]
-        if not asking or (found := bodies.fields(request.body, content_type(request))) is None:
+        if not asking or (found := _fields(request)) is None:
             return None
         for body in asking:
             if body.fits(found):
@@ -191,7 +197,7 @@ class _Body:
         self.role: Role = body.role or "collects"
         self.where = parse_rule(body.where)
         self._wanted: dict[str, re.Pattern[str]] = {
-            name: compile_glob(translate(value)) for name, value in body.fields.items()
+            name: re.compile(translate(value), re.IGNORECASE) for name, value in body.fields.items()
         }
 
     def fits(self, fields: tuple[tuple[str, str], ...]) -> bool:
@@ -212,7 +218,35 @@ def document(url: str, host: str) -> Request:
 
 def content_type(request: Request) -> str:
     """The `Content-Type` of a request's body; empty where it says none."""
+    return _line(request, b"content-type")
+
+
+def _line(request: Request, wanted: bytes) -> str:
     for name, value in request.headers:
-        if name.lower() == b"content-type":
+        if name.lower() == wanted:
             return value.decode("latin-1")
     return ""
+
+
+_UNTYPED: Final = frozenset({"", "application/octet-stream", "application/x-ndjson"})
+"""What a page calls a body that it does not describe; read as text, since some hits are sent so."""
+_MOST_BODY: Final = 64 * 1024
+
+
+def _fields(request: Request) -> tuple[tuple[str, str], ...] | None:
+    """The fields of a request's body; None where it is in no format that has any."""
+    kind = content_type(request)
+    if kind.partition(";")[0].strip().lower() in _UNTYPED:
+        kind = "text/plain"
+    return bodies.fields(_unpacked(request), kind)
+
+
+def _unpacked(request: Request) -> bytes:
+    """The body without gzip or deflate: its beginning, since little can hold very much."""
+    body = request.body or b""
+    if _line(request, b"content-encoding").strip().lower() not in {"gzip", "deflate", "x-gzip"}:
+        return body
+    try:
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress(body, _MOST_BODY)
+    except zlib.error:
+        return body

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from optout_proxy.edits import cookies, headers
 from optout_proxy.edits.dates import cookie_date
+from optout_proxy.engine import plain
 from optout_proxy.engine.draft import Draft
 from optout_proxy.engine.force import Case, InForce
 from optout_proxy.engine.identity import Taker, first_party
 from optout_proxy.model import Decision, Headers, Request, ResponseDecision
-from optout_proxy.rules.rule import Query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -66,14 +66,15 @@ class Inbound:
         if not (on_page or decision.role or request.third_party):
             return _UNTOUCHED if handed == lines else ResponseDecision(handed)
         tool = self._tools.get(decision.tool or "") if decision.role else None
-        query = Query(request, strict=True)
+        query = plain.query(request)
         role, rule = decision.role, decision.rule
         case = Case(request, query, tool, role, rule, decision.action, page_host, on_page)
         draft = Draft(handed)
         self._take(draft, case)
         if on_page:
             self._on_page(draft, case)
-        self._opt_out(draft, case)
+        if decision.role not in {"visits", "permits"}:
+            self._opt_out(draft, case)
         prefix = self._prefix(draft, case, status)
         changed = None if draft.headers == lines else draft.headers
         return ResponseDecision(changed, draft.removed(), draft.credits(), prefix)

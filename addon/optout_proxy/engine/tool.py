@@ -78,6 +78,8 @@ class Tool(msgspec.Struct, frozen=True):
     """Rules with `cookie=`, `removeparam=`, `removeheader=`: what "without identity" takes away."""
     bodies: tuple[tuple[BodyRule, RuleRef], ...] = ()
     express: Express = Express(exists=False, says="")
+    frame_sites: frozenset[str] = frozenset()
+    """Those of `operator_sites` that nobody visits: their pages stand in frames of other sites."""
     prefix: str = ""
     """Name of the script that is put in front of the tool's own code at `strip`."""
     plain_link: str = ""

@@ -29,7 +29,7 @@ class Engine(Protocol):
     @property
     def choices(self) -> Choices: ...
 
-    def name(  # noqa: PLR0913 - what a request is made of
+    def name(
         self,
         url: str,
         *,
@@ -60,6 +60,7 @@ class Ledger(Protocol):
         event: str = "request",
     ) -> None: ...
     def note(self, event: str, /, **fields: str | int | None) -> None: ...
+    def close(self) -> None: ...
 
 
 class Registry(Protocol):

@@ -59,6 +59,14 @@ class Enforcement:
         except Exception as error:  # noqa: BLE001 - the promise above
             self._say_ledger_failed(error)
 
+    def close(self) -> None:
+        """Note that it ends, and close the ledger. Never raises."""
+        self.note("stopped")
+        try:
+            self._ledger.close()
+        except Exception as error:  # noqa: BLE001 - the promise above
+            self._say_ledger_failed(error)
+
     def _say_ledger_failed(self, error: Exception) -> None:
         if not self._ledger_failed:
             logger.error("The ledger cannot be written, enforcement goes on: %r", error)

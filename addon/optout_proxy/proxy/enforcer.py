@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 
 
 class _Sent(NamedTuple):
-    """What was decided about a request whose response is to come, and by which engine."""
+    """What was decided about a request whose response is to come, by whom and for where."""
 
     engine: Engine
     request: Request
     decision: Decision
+    aim: tuple[str, bytes]
 
 
 class Enforcer(Gate):
@@ -66,7 +67,7 @@ class Enforcer(Gate):
             flow.request.stream = True
 
     def request(self, flow: HTTPFlow) -> None:
-        engine = self._waiting.pop(flow, None)
+        engine = self._waiting.pop(flow, None) or self._aimed_elsewhere(flow)
         if engine is None or flow.response or flow.error or not flow.live:
             return
         requests = to_requests(
@@ -74,12 +75,17 @@ class Enforcer(Gate):
         )
         self._settle(flow, requests, engine)
 
+    def _aimed_elsewhere(self, flow: HTTPFlow) -> Engine | None:
+        """The engine to ask again, where another add-on has changed where a request goes."""
+        sent = self._sent.get(flow)
+        return None if sent is None or sent.aim == _aim(flow) else sent.engine
+
     def _settle(self, flow: HTTPFlow, requests: Sequence[Request], engine: Engine) -> None:
         request, decision = decide(requests, engine)
         apply_request(decision, flow, request)
         self._enforcement.record(request, decision.credits, "request")
         if flow.response is None:
-            self._sent[flow] = _Sent(engine, request, decision)
+            self._sent[flow] = _Sent(engine, request, decision, _aim(flow))
             self._enforcement.admissions.admit(flow.client_conn.id, hosts_of(flow))
 
     def responseheaders(self, flow: HTTPFlow) -> None:
@@ -98,3 +104,7 @@ class Enforcer(Gate):
         # mitmproxy keeps every message for as long as the connection lives.
         if flow.websocket is not None:
             del flow.websocket.messages[:-1]
+
+
+def _aim(flow: HTTPFlow) -> tuple[str, bytes]:
+    return flow.request.data.host, flow.request.data.path

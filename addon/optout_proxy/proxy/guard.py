@@ -78,8 +78,8 @@ class GuardedAddons(addonmanager.AddonManager):
             self._settle(event.name, message, fault)
         if event.name == "requestheaders":
             _never_both(message)
-        if isinstance(message, Flow) and self._table("update"):
-            await self.trigger_event(hooks.UpdateHook([message]))
+        if isinstance(message, Flow):
+            await self._ask("update", [message])
 
     async def _ask(self, name: str, message: object) -> BaseException | None:
         """Call every hook of that name; the first fault of a gate."""
@@ -100,9 +100,9 @@ class GuardedAddons(addonmanager.AddonManager):
 
     def _must_leave(self, hook: _Hook, error: BaseException) -> bool:
         """Whether the error is not the hook's: the task is cancelled, or the process ends."""
-        task = asyncio.current_task()
-        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
-            return True
+        if isinstance(error, asyncio.CancelledError):
+            task = asyncio.current_task()
+            return task is not None and task.cancelling() > 0
         ends = isinstance(error, (SystemExit, KeyboardInterrupt))
         return ends and (not hook.gate or self.master.should_exit.is_set())
 

@@ -75,7 +75,9 @@ class Inspection(Gate):
         if not context.server.address:
             return  # the client speaks TLS with the proxy itself
         hosts = _hosts(context)
-        if self._is_tunnelled(context.client, hosts):
+        if context.server.error:
+            data.establish_server_tls_first = False  # closed already; every request is told so
+        elif self._is_tunnelled(context.client, hosts):
             data.ignore_connection = True
             self._enforcement.admissions.tunnel(context.client.id, hosts)
         elif self._may_stop_any(hosts):

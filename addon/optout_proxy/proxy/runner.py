@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ from optout_proxy.proxy.enforcement import Enforcement, settings_adopted, settin
 from optout_proxy.proxy.enforcer import Enforcer
 from optout_proxy.proxy.guard import guard
 from optout_proxy.proxy.inspection import Inspection
+from optout_proxy.proxy.selftest import quiet
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -77,7 +79,7 @@ class _Master(mitmproxy_master.Master):
 
 
 @contextlib.asynccontextmanager
-async def running_proxy(  # noqa: PLR0913 - one parameter a thing a caller may choose
+async def running_proxy(
     engine: Engine,
     ledger: Ledger,
     *,
@@ -114,14 +116,24 @@ async def running_proxy(  # noqa: PLR0913 - one parameter a thing a caller may c
 
 async def _start(master: _Master, listen: str) -> str:
     # Not Master.run: it makes every task eager, which costs HTTP/2 a fifth more CPU.
-    started = await master.server.setup_servers()
+    with quiet(proxyserver.__name__):  # it is said once, by the caller
+        started = await master.server.setup_servers()
     addresses = master.server.listen_addrs()
     if not started or not addresses:
-        why = next((str(one.last_exception) for one in master.server.servers), "nothing listens")
-        raise OptoutError(f"cannot listen on {listen}: {why}")
+        raise OptoutError(f"cannot listen on {listen}: {_why_not(master)}")
     await master.running()
     host, port = addresses[0][:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _why_not(master: _Master) -> str:
+    for server in master.server.servers:
+        error = server.last_exception
+        if isinstance(error, OSError) and error.errno:
+            return os.strerror(error.errno)
+        if error is not None:
+            return str(error)
+    return "nothing listens"
 
 
 async def _stop(master: _Master) -> None:
@@ -146,7 +158,7 @@ def hang_up(master: mitmproxy_master.Master, connections: tuple[Any, ...]) -> No
             handler.close_connection(handler.client)
 
 
-def run_proxy(  # noqa: PLR0913 - one parameter a thing a caller may choose
+def run_proxy(
     registry: Registry,
     ledger: Ledger,
     *,
@@ -159,9 +171,9 @@ def run_proxy(  # noqa: PLR0913 - one parameter a thing a caller may choose
 ) -> None:
     """Run until SIGINT or SIGTERM, following the registry's files where `load` reads them anew.
 
-    `on_ready` is called once with `host:port`. OptoutError where it cannot run.
+    `on_ready` is called once with `host:port`. The ledger is closed at the end. OptoutError where
+    it cannot run.
     """
-
     chosen = folder or authority.default_folder()
     selftest.check_parts()
 
@@ -175,14 +187,13 @@ def run_proxy(  # noqa: PLR0913 - one parameter a thing a caller may choose
             mode=mode,
             settings=settings,
         ) as proxy:
-            enforced = proxy.enforcement
-            enforced.note("started", mode=mode)
+            proxy.enforcement.note("started", mode=mode)
             following = _following(proxy, registry, load)
             on_ready(proxy.address)
             await _signalled()
             if following:
                 following.cancel()
-            enforced.note("stopped")
+        proxy.enforcement.close()
 
     logging.getLogger("mitmproxy").setLevel(logging.WARNING)
     asyncio.run(serve())

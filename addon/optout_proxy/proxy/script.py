@@ -45,20 +45,30 @@ class Script[R: Registry]:
     def __init__(self, load: Callable[[Path | None], R], ledger: Callable[[R], Ledger]) -> None:
         self._load = load
         self._ledger = ledger
+        self._came = False
 
     def load(self, loader: Loader) -> None:
         what = "Configuration of Optout Proxy; without it ./config.toml or the user's own."
+        # What goes wrong with the options from here on, mitmproxy drops without a word, and the
+        # script with it.
+        ctx.master.event_loop.call_soon(self._end_unless_in)
         loader.add_option(OPTION, str, "", what)
 
     def configure(self, _updated: AbstractSet[str]) -> None:
-        if ctx.master.addons.get(Resident.name) is not None:
-            return  # a reload: what enforces stayed where it was
+        came, self._came = self._came, True
+        if came or ctx.master.addons.get(Resident.name) is not None:
+            return  # moving in sets options; after a reload, what enforces is where it was
         try:
             self._move_in()
         except OptoutError as error:
             _end(BAD_CONFIGURATION, str(error))
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing would be enforced
             _end(BAD_CONFIGURATION, f"cannot enforce: {error!r}")
+
+    @staticmethod
+    def _end_unless_in() -> None:
+        if ctx.master.addons.get(Resident.name) is None:
+            _end(BAD_CONFIGURATION, f"cannot enforce: are {OPTION} and the other options right?")
 
     def _move_in(self) -> None:
         selftest.check_parts()
@@ -123,7 +133,7 @@ class Resident[R: Registry]:
 
     def done(self) -> None:
         self._following.cancel()
-        self.enforcement.note("stopped")
+        self.enforcement.close()
 
 
 def script() -> Script[registry.Registry]:

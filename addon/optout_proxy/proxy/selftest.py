@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
     from optout_proxy.model import Credit
 
+GUARD: Final = "optout_proxy.proxy.guard"
+"""The log that faults are written to."""
+
 _PARAMETERS: Final = (
     ("mitmproxy.addonmanager", "AddonManager.handle_lifecycle", "self event"),
     ("mitmproxy.addonmanager", "AddonManager.trigger_event", "self event"),
@@ -143,7 +146,7 @@ def check_guard() -> None:
     master.addons = addonmanager.AddonManager(master)
     guarded = guard(master, told)
     guarded.chain.append(_Broken())
-    with _quiet():
+    with quiet(GUARD):
         _drive(guarded.handle_lifecycle(HttpRequestHeadersHook(flow)))
     if told.faults != ["requestheaders"] or flow.response is None:
         raise _changed("a fault in a hook does not stop the request")
@@ -177,7 +180,7 @@ class _Rehearsed:
 
     choices = Choices()
 
-    def name(  # noqa: PLR0913 - the engine's own
+    def name(
         self,
         url: str,
         *,
@@ -225,6 +228,9 @@ class _Rehearsed:
     def note(self, event: str, /, **fields: str | int | None) -> None:
         pass
 
+    def close(self) -> None:
+        pass
+
 
 _EXPECTED: Final = (("fault", b"503", 0), ("stop", b"204", 0), ("allow", b"200", 1))
 """Path, status the client gets, connections the origin has seen by then."""
@@ -239,7 +245,7 @@ async def rehearse(folder: Path) -> None:
     part = _Rehearsed()
     origin = await asyncio.start_server(_answering(seen), "127.0.0.1", 0)
     port = origin.sockets[0].getsockname()[1]
-    with _quiet():
+    with quiet(GUARD):
         async with origin, running_proxy(part, part, folder=folder) as proxy:
             for path, status, connections in _EXPECTED:
                 got = await _ask(proxy.address, f"http://127.0.0.1:{port}/{path}")
@@ -275,9 +281,9 @@ async def _ask(address: str, url: str) -> bytes:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the faults that are made on purpose out of the log."""
-    log = logging.getLogger("optout_proxy.proxy.guard")
+def quiet(name: str) -> Iterator[None]:
+    """Keep out of the log what is made to happen on purpose, or told elsewhere."""
+    log = logging.getLogger(name)
     was, log.disabled = log.disabled, True
     try:
         yield

@@ -55,6 +55,7 @@ _TOP: Final = (
     "aliases",
     "operator",
     "operator_sites",
+    "frame_sites",
     "category",
     "recommended",
     "plain_link",
@@ -154,6 +155,7 @@ def parse_tool_file(text: str, tool_id: str, file: str) -> ToolFile:
         name=top.string("name"),
         operator=top.string("operator"),
         operator_sites=_sites(top),
+        frame_sites=_frame_sites(top),
         recommended=top.word("recommended", LEVELS),
         rules=_rules(top),
         identity=_identity(top),
@@ -181,6 +183,15 @@ def _sites(top: Table) -> frozenset[str]:
         if not is_host(site.removesuffix(".*")):
             right = "a host, or google.* for every public suffix"
             raise top.wrong(("operator_sites", number), f"{site!r} is no host", right)
+    return frozenset(sites)
+
+
+def _frame_sites(top: Table) -> frozenset[str]:
+    sites = top.strings("frame_sites")
+    for number, site in enumerate(sites):
+        if site not in top.strings("operator_sites"):
+            right = "name it among operator_sites too"
+            raise top.wrong(("frame_sites", number), f"{site!r} is none of the operator's", right)
     return frozenset(sites)
 
 

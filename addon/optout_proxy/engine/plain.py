@@ -1,0 +1,108 @@
+"""A request as its server reads it: what disguises an address, undone for rules to look at.
+
+A server takes `/%74r`, `//tr` and `/./tr` for `/tr`, and never sees a fragment. Nothing of this is
+sent: what goes on stays byte for byte as it came.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
+
+import msgspec
+
+from optout_proxy.rules.expression import LONGEST_TEXT
+from optout_proxy.rules.rule import Query
+
+if TYPE_CHECKING:
+    from optout_proxy.model import Request
+
+# RFC 3986, 2.3 and 6.2.2.2: letters, digits and -._~ mean the same with and without encoding.
+_ENCODED: Final = re.compile(
+    r"%(2[DEde]|3[0-9]|4[1-9A-Fa-f]|5[0-9Aa]|5[Ff]|6[1-9A-Fa-f]|7[0-9Aa]|7[Ee])"
+)
+_IGNORED: Final = dict.fromkeys(map(ord, "\t\r\n"))
+"""Characters that a URL loses when it is read (https://url.spec.whatwg.org/#url-parsing)."""
+_LONGEST_PIECE: Final = 128
+_LONGEST_PATH: Final = 1024
+
+
+def query(request: Request) -> Query:
+    """What the rules of tool files are asked about a request."""
+    return Query(plain(request), strict=True)
+
+
+def plain(request: Request) -> Request:
+    """The request with a plain address, for rules to look at and not to be sent."""
+    url = plain_url(request.url)
+    return request if url is request.url else msgspec.structs.replace(request, url=url)
+
+
+def plain_host(host: str) -> str:
+    """The host as it is looked up: ASCII, nothing encoded, no dot behind it."""
+    if host.isascii() and host.isprintable() and "%" not in host and not host.endswith("."):
+        return host
+    text = unquote(host.translate(_IGNORED)).rstrip(".")
+    try:
+        return text.encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        return host
+
+
+def plain_url(url: str) -> str:
+    """The URL without disguise; the very same string where it wears none."""
+    if not _is_disguised(url):
+        return url
+    url = url.translate(_IGNORED).partition("#")[0].replace("\\", "/")
+    front, mark, asked = _ENCODED.sub(_decoded, url).partition("?")
+    path = front.find("/", front.find("://") + 3)
+    if path > 0:
+        front = front[:path] + _walked(front[path:])
+    if len(url) > LONGEST_TEXT:
+        front, asked = _shortened(front), "&".join(_telling(asked))
+    return f"{front}{mark}{asked}"
+
+
+def _is_disguised(url: str) -> bool:
+    # One search for all of this takes ten times as long, and every request comes by here.
+    return (
+        "/." in url
+        or "#" in url
+        or url.find("//", url.find("://") + 3) > 0
+        or ("%" in url and _ENCODED.search(url) is not None)
+        or "\\" in url
+        or "\t" in url
+        or "\n" in url
+        or "\r" in url
+        or len(url) > LONGEST_TEXT
+    )
+
+
+def _decoded(encoded: re.Match[str]) -> str:
+    return chr(int(encoded[1], 16))
+
+
+def _walked(path: str) -> str:
+    """The path without empty and dot segments."""
+    segments = path.split("/")
+    walked: list[str] = []
+    for segment in segments:
+        if segment == "..":
+            del walked[-1:]
+        elif segment not in {"", "."}:
+            walked.append(segment)
+    is_folder = walked and segments[-1] in {"", ".", ".."}
+    return "/".join(("", *walked, *([""] if is_folder or not walked else [])))
+
+
+def _shortened(path: str) -> str:
+    """Both ends of an absurdly long path, so that what tells is within an expression's sight."""
+    if len(path) <= 2 * _LONGEST_PATH:
+        return path
+    return path[:_LONGEST_PATH] + path[-_LONGEST_PATH:]
+
+
+def _telling(asked: str) -> dict[str, None]:
+    """The parameters of a long query, each once and without the end of a long value."""
+    return dict.fromkeys(piece[:_LONGEST_PIECE] for piece in asked.split("&"))
