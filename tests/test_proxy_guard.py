@@ -232,3 +232,14 @@ def test_another_add_on_may_still_end_the_program(leaving):
             work.send(None)
 
     run(main)
+
+
+def test_a_fault_is_logged_with_its_whole_story_once(caplog):
+    async def main():
+        guarded = manager_of(Keeper(), addon(Gate, request=fails))
+        for _ in range(3):
+            await guarded.handle_lifecycle(HttpRequestHook(tflow.tflow()))
+
+    run(main)
+    assert caplog.text.count("some failed in request: RuntimeError()") == 3
+    assert caplog.text.count("Traceback") == 1

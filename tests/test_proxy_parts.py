@@ -101,6 +101,7 @@ def test_an_address_that_is_none_is_refused_with_an_example(listen, tmp_path):
     asyncio.run(main())
 
 
+@pytest.mark.wire
 def test_an_address_in_use_is_named(tmp_path):
     async def main():
         server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
@@ -114,6 +115,7 @@ def test_an_address_in_use_is_named(tmp_path):
     asyncio.run(main())
 
 
+@pytest.mark.wire
 def test_two_proxies_run_one_after_the_other(tmp_path):
     async def main():
         for _ in range(2):
@@ -123,6 +125,7 @@ def test_two_proxies_run_one_after_the_other(tmp_path):
     asyncio.run(main())
 
 
+@pytest.mark.wire
 def test_the_users_own_mitmproxy_folder_is_not_touched(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
 
@@ -228,6 +231,7 @@ def test_one_that_cannot_be_adopted_is_refused_and_the_following_goes_on(path):
 # The self-test.
 
 
+@pytest.mark.wire
 def test_the_self_test_passes_on_the_mitmproxy_we_have(tmp_path):
     selftest.check_parts()
     selftest.check_guard()
@@ -249,6 +253,7 @@ def test_a_part_that_is_gone_is_refused(monkeypatch):
         selftest.check_parts()
 
 
+@pytest.mark.wire
 def test_a_guard_that_is_never_asked_is_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(GuardedAddons, "handle_lifecycle", AddonManager.handle_lifecycle)
     with pytest.raises(OptoutError, match="does not stop the request"):

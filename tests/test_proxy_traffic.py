@@ -188,6 +188,34 @@ def test_an_absolute_target_inside_tls_is_named_too(tmp_path):
     run(main, tmp_path)
 
 
+def test_who_asks_is_told_by_what_the_client_opened_before(tmp_path):
+    asked = {}
+
+    class Noticing(Scripted):
+        def decide(self, request):
+            asked[request.url] = request.embed
+            return super().decide(request)
+
+    plugin = f"https://{SITE}/plugin"
+    opened = "Sec-Fetch-Dest: document\r\nSec-Fetch-Site: none\r\n"
+    framed = "Sec-Fetch-Dest: iframe\r\nSec-Fetch-Site: cross-site\r\n"
+    calls = "Sec-Fetch-Dest: empty\r\nSec-Fetch-Site: same-origin\r\nReferer: {}\r\n"
+
+    async def main(net):
+        await net.get(f"https://{SITE}/home", headers=opened)
+        await net.get(plugin, headers=framed)
+        await net.get(f"https://{SITE}/a", headers=calls.format(f"https://{SITE}/home"))
+        await net.get(f"https://{SITE}/b", headers=calls.format(plugin))
+
+    run(main, tmp_path, Noticing())
+    assert asked == {
+        f"https://{SITE}/home": False,
+        plugin: False,
+        f"https://{SITE}/a": False,
+        f"https://{SITE}/b": True,
+    }
+
+
 # Evasions: bytes that make mitmproxy take the connection for something else than HTTP.
 
 

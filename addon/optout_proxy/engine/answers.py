@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from optout_proxy.engine.naming import Lines, is_prefetch
 from optout_proxy.model import Action, Answer, Headers, Request, Type
 from optout_proxy.resources import (
     EMPTY_CSS,
@@ -48,6 +49,9 @@ def answer_for(
     """
     said = ((HEADER, f"{action} {tool}".encode("ascii", "replace")),)
     common = (*said, (b"Cache-Control", b"no-cache"), *_sharing(request))
+    if request.type == "document" and is_prefetch(Lines(request.headers)):
+        # A prefetch that fails is forgotten: who opens the page later asks for it anew.
+        return Answer(503, (*common, (b"Content-Length", b"0")), b"")
     if request.type == "websocket":
         return Answer(403, (*common, (b"Content-Length", b"0")), b"")
     if _is_preflight(request):

@@ -158,11 +158,10 @@ class Engine:
         if (
             url.startswith(host, url.find("://") + 3)
             and host.isascii()
-            and plain_url(url) is url
-            and not self._sieve.catches(url.lower(), host)
+            and not self._sieve.catches(plain_url(url).lower(), host)
             and not self._outbound.might_change(url, host, type)
             and self._operators.of(host_of(page)) is None
-            and self._community.is_empty
+            and not self._community.might_know(url, host, host_of(page), type)
         ):
             return _UNKNOWN
         return self.decide(self.name(url, page=page, type=type))

@@ -70,6 +70,7 @@ class GuardedAddons(addonmanager.AddonManager):
 
     _keeper: Keeper
     _tables: dict[str, tuple[_Hook, ...]]
+    _told: set[tuple[str, str, type[BaseException]]]
 
     async def handle_lifecycle(self, event: hooks.Hook) -> None:
         message = event.args()[0]
@@ -114,10 +115,11 @@ class GuardedAddons(addonmanager.AddonManager):
             self._keeper.let_go(message)
 
     def _log(self, name: str, hook: _Hook, error: BaseException) -> None:
-        logger.error(
-            "%s failed in %s: %r", hook.owner, name, error,
-            exc_info=(type(error), error, error.__traceback__),
-        )  # fmt: skip
+        # The whole story once: what fails for one request may fail for every one.
+        kind = (hook.owner, name, type(error))
+        story = None if kind in self._told else (type(error), error, error.__traceback__)
+        self._told.add(kind)
+        logger.error("%s failed in %s: %r", hook.owner, name, error, exc_info=story)
 
     # The table, and all that makes it stale.
 
@@ -171,7 +173,7 @@ def guard(master: Master, keeper: Keeper) -> GuardedAddons:
     addons = master.addons
     addons.__class__ = GuardedAddons
     assert isinstance(addons, GuardedAddons)  # noqa: S101 - for the type checker, after the line above
-    addons._keeper, addons._tables = keeper, {}  # noqa: SLF001 - this is its constructor
+    addons._keeper, addons._tables, addons._told = keeper, {}, set()  # noqa: SLF001 - this is its constructor
     return addons
 
 

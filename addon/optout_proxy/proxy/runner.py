@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -32,8 +33,10 @@ from optout_proxy.proxy.inspection import Inspection
 from optout_proxy.proxy.selftest import quiet
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
+
+    from mitmproxy.http import HTTPFlow
 
     from optout_proxy.proxy.contracts import Engine, Ledger, Registry
 
@@ -55,6 +58,14 @@ class Running:
     master: mitmproxy_master.Master
 
 
+class _Onboarding(onboarding.Onboarding):
+    """The page at mitm.it that hands out our certificate; asked only about itself."""
+
+    def request(self, flow: HTTPFlow) -> Awaitable[None] | None:  # type: ignore[override]
+        ours = flow.request.data.host == self.host
+        return super().request(flow) if ours else None  # type: ignore[no-untyped-call]
+
+
 class _Master(mitmproxy_master.Master):
     """mitmproxy without its command line, its log fan-out and the add-ons nobody here asks for."""
 
@@ -67,7 +78,7 @@ class _Master(mitmproxy_master.Master):
         self.addons.add(
             core.Core(),
             disable_h2c.DisableH2C(),
-            onboarding.Onboarding(),
+            _Onboarding(),  # type: ignore[no-untyped-call]
             self.server,
             next_layer.NextLayer(),
             tlsconfig.TlsConfig(),
@@ -189,6 +200,7 @@ def run_proxy(
         ) as proxy:
             proxy.enforcement.note("started", mode=mode)
             following = _following(proxy, registry, load)
+            gc.freeze()  # the rules are here to stay: looking for garbage in them is in vain
             on_ready(proxy.address)
             await _signalled()
             if following:

@@ -54,6 +54,7 @@ _PARAMETERS: Final = (
     ("mitmproxy.master", "Master.running", "self"),
     ("mitmproxy.master", "Master.done", "self"),
     ("mitmproxy.master", "Master._asyncio_exception_handler", "self loop context"),
+    ("mitmproxy.optmanager", "_Option.current", "self"),
     ("mitmproxy.proxy.layer", "NextLayer.data_client", "self"),
     ("mitmproxy.proxy.layers.http._http1", "Http1Server.read_headers", "self event"),
     ("mitmproxy.proxy.layers.http._http1", "Http1Client.read_headers", "self event"),

@@ -15,11 +15,13 @@ import msgspec
 from optout_proxy import __version__
 from optout_proxy.hosts import is_ip
 from optout_proxy.rules.index import Filed, Index, file_rule, nothing_filed
-from optout_proxy.rules.options import DOCUMENT, PLAIN, Options, RuleError, parse_options
+from optout_proxy.rules.options import BITS, DOCUMENT, PLAIN, Options, RuleError, parse_options
 from optout_proxy.rules.rule import Query, Rule, parse_rule, split_rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from optout_proxy.model import Type
     from pathlib import Path
 
 type Group = Literal["block", "important", "allow", "pages", "modify", "keep", "stand-in"]
@@ -65,13 +67,14 @@ class RuleList:
     ) -> None:
         self._texts = texts
         self._by_group = {name: Index(texts, filed[name]) for name in GROUPS}
+        self._block = self._by_group["block"]
         self.filed = filed
         self.skipped = skipped
         """How many lines were skipped, by reason."""
         self._has = {name: not _is_empty(filed[name]) for name in GROUPS}
 
     def __len__(self) -> int:
-        return sum(len(index) for index in self._by_group.values())
+        return sum(len(self._by_group[name]) for name in GROUPS if name != "important")
 
     def verdict(self, query: Query, page: Query | None = None) -> Verdict | None:
         """What the list says: None where no rule stops the request.
@@ -79,11 +82,11 @@ class RuleList:
         `page` asks for the document that caused it, for exceptions that allow a whole page.
         """
         group = self._by_group
-        if self._has["important"] and (hit := _ask(group["important"], query)):
-            return self._stopped(*hit, query)
         hit = _ask(group["block"], query)
         if hit is None:
             return None
+        if self._has["important"] and (important := _ask(group["important"], query)):
+            return self._stopped(*important, query)
         if allowed := _ask(group["allow"], query):
             return Verdict(allowed[0] + 1, allowed[1], allowed=True)
         if page and self._has["pages"] and (allowed := _ask(group["pages"], page)):
@@ -97,11 +100,13 @@ class RuleList:
             redirect = named[1].options.value if named else ""
         return Verdict(number + 1, rule, redirect=redirect.partition(":")[0])
 
+    def might_stop(self, url: str, host: str, page_host: str, kind: Type) -> bool:
+        """Whether a rule could stop a URL (in lower case); False is certain."""
+        return self._block.might_match(url, host, page_host, BITS[kind])
+
     def names_host(self, host: str) -> bool:
         """Whether a rule that stops something is filed under a host."""
-        return bool(
-            self._by_group["block"].naming(host) or self._by_group["important"].naming(host)
-        )
+        return bool(self._block.naming(host))
 
     def modifiers(self, query: Query) -> Iterator[tuple[int, Rule]]:
         """Lines and rules that take something away from a request, exceptions first."""
@@ -119,7 +124,7 @@ def _ask(index: Index, query: Query) -> tuple[int, Rule] | None:
 
 
 def _all(index: Index, query: Query) -> Iterator[tuple[int, Rule]]:
-    for number in index.candidates(query.url, query.host, query.page_host):
+    for number in index.candidates(query.url, query.host, query.page_host, query.bit):
         with suppress(RuleError):
             rule = index.rule(number)
             if rule.matches(query):
@@ -169,7 +174,10 @@ def _file_line(
         raise RuleError("a rule that matches every URL")
     if pattern[:1] == "/" == pattern[-1:] or "=/" in option_text:
         parse_rule(line)  # an expression is read now: whether it is refused must be counted
-    file_rule(filed[_group(options, exception=exception)], line, number)
+    group = _group(options, exception=exception)
+    file_rule(filed[group], line, number)
+    if group == "important":
+        file_rule(filed["block"], line, number)  # so that what no rule stops is known at once
 
 
 def _group(options: Options, *, exception: bool) -> Group:

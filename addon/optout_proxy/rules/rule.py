@@ -117,9 +117,13 @@ class Rule(msgspec.Struct, frozen=True):
 
     @property
     def literal_name(self) -> str:
-        """How a removed name is written down: an expression's literal prefix and `*`."""
+        """How a removed name is written down: an expression's literal prefix and `*`.
+
+        Empty where the rule itself spells the name.
+        """
         if self.expression_value is None:
-            return ""
+            spelled = self.options.value.partition(";")[0]
+            return "" if spelled and not spelled.startswith("~") else "*"
         prefix = re.match(r"\^?\(?(?:\?:)?([A-Za-z0-9_\-]*)", self.expression_value.pattern)
         return f"{prefix[1] if prefix else ''}*"
 
