@@ -320,7 +320,7 @@ MALFORMED = [
     b"GET http://site.example/ HTTP/1.1\r\nHost: site.example\r\nReferer: \xff://[[]\r\n\r\n",
     b"GET http://site.example/ HTTP/1.1\r\nHost: site.example\r\nSec-Fetch-Dest: \x80\r\n\r\n",
     b"POST http://site.example/ HTTP/1.1\r\nHost: site.example\r\nContent-Length: -1\r\n\r\n",
-    b"POST http://site.example/ HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\ncontent-length: 2\r\n\r\n",
+    b"POST http://a/ HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\ncontent-length: 2\r\n\r\n",
     b"POST http://site.example/ HTTP/1.1\r\nHost: site.example\r\nTransfer-Encoding: x\r\n\r\n",
     b"POST http://site.example/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     b"CONNECT tracker.example HTTP/1.1\r\n\r\n",
