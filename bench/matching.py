@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import adblock
-from measure import Asked, Row, in_turn, memory_of, noise_free, row, seconds
 
+from measure import Asked, Row, in_turn, memory_of, noise_free, row, seconds
 from optout_proxy import shipped
 from optout_proxy.engine import Choices, Engine
 from optout_proxy.engine.community import Community, Listed
@@ -34,7 +34,11 @@ def requests() -> list[Asked]:
     if not files:
         print("no outside requests here: measured on made-up ones", file=sys.stderr)
         return [
-            (f"https://host{n % 97}.example/path/{n}/file.js?v={n}", "https://page.example/", "script")
+            (
+                f"https://host{n % 97}.example/path/{n}/file.js?v={n}",
+                "https://page.example/",
+                "script",
+            )
             for n in range(5000)
         ]
     lines = (json.loads(line) for file in files for line in file.open())
@@ -131,7 +135,9 @@ def disagreements(*, quick: bool) -> Iterator[str]:
 
 def explained(kind: str, page: str, *, mine: bool) -> str:
     if kind == "document" and not mine:
-        return "the peer stops a top-level navigation by ||host^; by the language, only $document does"
+        return (
+            "the peer stops a top-level navigation by ||host^; by the language, only $document does"
+        )
     if not page.startswith("http"):
         return f"the page {page!r} names no host: the peer takes domain= for fulfilled"
     if mine:

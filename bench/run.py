@@ -13,11 +13,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import matching
-import wire
-from measure import Row
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 from rich.table import Table
+
+import matching
+import wire
+
+if TYPE_CHECKING:
+    from measure import Row
 
 
 def draw(rows: list[Row]) -> None:

@@ -38,6 +38,8 @@ class Message:
     def not_carried(self) -> str:
         """Why it is no message that a proxy may carry; empty for the others."""
         error = re.search(r'error code=(\d+) reason="([^"]*)"', self.log)
+        if "skipBody" in self.kind:
+            return "its body is left out"
         if "lenient" in self.kind:
             return "only a lenient parser takes it"
         if error and error[1] != "21" and not re.match(PAUSES, error[2]):
@@ -46,7 +48,7 @@ class Message:
             return "an order to the proxy itself"
         if not re.search(rb"HTTP/\d", self.raw):
             return "another protocol, or HTTP/0.9"
-        if "message complete" not in self.log and not self.kind.endswith("response"):
+        if "message complete" not in self.log and self.kind.startswith("request"):
             return "never ends"
         return ""
 
@@ -71,7 +73,8 @@ def targets() -> list[Message]:
 def _parse(stem: str, text: str) -> Iterator[Message]:
     for section in _SECTION.finditer(text):
         for number, case in enumerate(_CASE.finditer(section["text"])):
-            kind = json.loads(case["meta"])["type"]
+            meta = json.loads(case["meta"])
+            kind = f"{meta['type']}{' skipBody' if meta.get('skipBody') else ''}"
             name = f"{stem}: {section['title']}" + (f" ({number + 1})" if number else "")
             yield Message(name, kind, _bytes(case["raw"]), case["log"])
 

@@ -7,11 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 from mitmproxy.addonmanager import AddonManager
-from mitmproxy.addons.proxyserver import Proxyserver
 
 from loopback import Tap  # noqa: F401 - imports mitmproxy with its warnings kept down
 from optout_proxy.errors import OptoutError
-from optout_proxy.proxy import reload, selftest
+from optout_proxy.proxy import reload, runner, selftest
 from optout_proxy.proxy.admissions import Admissions
 from optout_proxy.proxy.enforcement import Enforcement
 from optout_proxy.proxy.guard import GuardedAddons
@@ -157,7 +156,7 @@ def followed(path, *changes):
 
     async def main():
         work = reload.follow(
-            Files(path),
+            reload.stamps([path]),
             lambda: Files(path),
             lambda new: told.append(new.engine),
             lambda error: told.append(str(error)),
@@ -202,6 +201,22 @@ def test_a_file_that_is_replaced_or_taken_away_is_noticed(path):
     assert told[2] == "back"
 
 
+def test_a_change_made_before_the_following_began_is_noticed(path):
+    told = []
+
+    async def main():
+        seen = reload.stamps([path])
+        path.write_text("in between")
+        work = reload.follow(seen, lambda: Files(path), lambda new: told.append(new.engine), print)
+        task = asyncio.create_task(work)
+        await asyncio.sleep(0.06)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(main())
+    assert told == ["in between"]
+
+
 def test_nothing_is_read_while_nothing_changes(path):
     assert followed(path, lambda: None, lambda: None) == []
 
@@ -216,7 +231,9 @@ def test_one_that_cannot_be_adopted_is_refused_and_the_following_goes_on(path):
 
     async def main():
         refuse = lambda error: told.append(str(error))  # noqa: E731
-        task = asyncio.create_task(reload.follow(Files(path), lambda: Files(path), adopt, refuse))
+        task = asyncio.create_task(
+            reload.follow(reload.stamps([path]), lambda: Files(path), adopt, refuse)
+        )
         for text in ("second", "third"):
             await asyncio.sleep(0.05)
             path.write_text(text)
@@ -248,7 +265,7 @@ def test_a_changed_signature_is_refused_in_one_sentence(monkeypatch):
 
 
 def test_a_part_that_is_gone_is_refused(monkeypatch):
-    monkeypatch.delattr(Proxyserver, "setup_servers")
+    monkeypatch.delattr(runner.proxyserver.Proxyserver, "setup_servers")
     with pytest.raises(OptoutError, match=r"install mitmproxy 12\.3"):
         selftest.check_parts()
 

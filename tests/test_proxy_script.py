@@ -260,7 +260,7 @@ def test_a_bad_configuration_ends_mitmproxy_with_the_line_that_says_why(tmp_path
             async with hammering(running):
                 code, said = await running.ended()
             assert code == 2
-            assert f"optout: {running.config}:1: this is no JSON; write a list\n" in said
+            assert said == f"optout: {running.config}:1: this is no JSON; write a list\n"
             assert running.world.taps[SITE].connections == 0
 
     asyncio.run(main())

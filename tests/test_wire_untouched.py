@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 from dataclasses import dataclass
 
 import pytest
@@ -159,11 +160,45 @@ def both(folder, count, cases, speaks):
 
 
 def differing(table, mine, theirs):
-    return [
-        (message.name, ours_, bare_)
-        for message, ours_, bare_ in zip(table, mine, theirs, strict=True)
-        if ours_ != bare_
-    ]
+    """What the product does otherwise than mitmproxy alone, by the message's name."""
+    pairs = zip(table, mine, theirs, strict=True)
+    return {message.name: one for message, one, other in pairs if one != other}
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"
+OTHERWISE = {
+    # mitmproxy alone waits for ever after a blank line before a request (RFC 9112, 2.2).
+    "sample: Prefix newline": Carried(b"GET /test HTTP/1.1\r\n\r\n", ANSWER),
+    "sample: Request starting with CRLF": Carried(
+        b"GET /url HTTP/1.1\r\nHeader1: Value1\r\n\r\n", ANSWER
+    ),
+    # The same between requests. The third one's body, in the corpus, is a byte short.
+    "pipelining: Should parse multiple events": Carried(
+        b"POST /aaa HTTP/1.1\r\nContent-Length: 3\r\n\r\nAAA"
+        b"PUT /bbb HTTP/1.1\r\nContent-Length: 4\r\n\r\nBBBB",
+        ANSWER * 2,
+    ),
+    # A page: Google Analytics is told of the opt-out on the page's own host.
+    "sample: Firefox GET": OK
+    + b"Set-Cookie: AMP_TOKEN=%24OPT_OUT; Path=/; Max-Age=34560000\r\n\r\nok",
+    # mitmproxy alone takes an interim response for the final one, and the client waits for ever.
+    "connection: HTTP 103 first, then 200": b"HTTP/1.1 200 OK\r\n"
+    b"Date: Wed, 13 Sep 2023 11:09:41 GMT\r\nConnection: keep-alive\r\n"
+    b"Keep-Alive: timeout=5\r\nContent-Length: 17\r\n\r\nresponse content",
+    # So it does here; a blank line before the final response is then one too many.
+    "connection: HTTP 100 first, then 400": b"HTTP/1.1 502 Bad Gateway",
+}
+"""Where the product does not do as mitmproxy alone does: all that it does, or how that begins."""
+
+
+def unexplained(found):
+    """Of what is done otherwise, what is not as `OTHERWISE` has it."""
+    return {
+        name: one
+        for name, one in found.items()
+        if one != (wanted := OTHERWISE.get(name))
+        and not (isinstance(wanted, bytes) and one.client.startswith(wanted))
+    }
 
 
 @needs_corpora
@@ -171,7 +206,7 @@ def test_every_request_goes_on_as_it_came(tmp_path):
     table = [one for one in (*messages("request"), *targets()) if not one.not_carried]
     cases = [(number, one.raw) for number, one in enumerate(table)]
     mine, theirs = both(tmp_path, len(table), cases, _asks_back)
-    assert differing(table, mine, theirs) == []
+    assert unexplained(differing(table, mine, theirs)) == {}
     assert sum(bool(one.origin) for one in mine) > 60
 
 
@@ -188,5 +223,161 @@ def test_every_response_comes_back_as_it_came(tmp_path):
     asking = b"GET / HTTP/1.1\r\nHost: raw.example\r\n\r\n"
     cases = [(number, asking) for number in range(len(table))]
     mine, theirs = both(tmp_path, len(table), cases, answers)
-    assert differing(table, mine, theirs) == []
+    assert unexplained(differing(table, mine, theirs)) == {}
     assert sum(one.client.startswith(b"HTTP/1.1 200") for one in mine) > 20
+
+
+@needs_corpora
+def test_every_message_of_the_corpus_is_carried_or_there_is_a_reason():
+    everything = [*messages("request"), *targets(), *messages("response")]
+    carried = [one for one in everything if not one.not_carried]
+    assert (len(everything), len(carried)) == (272, 132)
+    assert all(one.not_carried for one in everything if b"\x00" in one.raw)
+
+
+# Odd but legal.
+
+
+@dataclass(frozen=True)
+class Odd:
+    """A request and its response; each must arrive as it was sent, unless another is named."""
+
+    what: str
+    asks: bytes
+    says: bytes
+    heard: bytes | None = None
+    came: bytes | None = None
+
+    @property
+    def at_origin(self):
+        return self.asks if self.heard is None else self.heard
+
+    @property
+    def at_client(self):
+        return self.says if self.came is None else self.came
+
+
+def asks(line=b"GET /", *headers, body=b""):
+    return b"\r\n".join((line + b" HTTP/1.1", b"Host: odd.example", *headers, b"", body))
+
+
+def says(line, *headers, body=b""):
+    return b"\r\n".join((b"HTTP/1.1 " + line, *headers, b"", body))
+
+
+BINARY = bytes(range(256)) * 40
+ZIPPED = gzip.compress(BINARY, mtime=0)
+BOMB = gzip.compress(bytes(50_000_000), mtime=0)
+HELLO = says(b"200 OK", b"Content-Length: 5", body=b"hello")
+COOKIES = tuple(
+    b"Set-Cookie: %b" % line
+    for line in (
+        b"a=1; Path=/; HttpOnly",
+        b"a=2; path=/x;secure",
+        b"__Host-b=\"quoted, with; comma\"; Path=/; Secure",
+        b"c=%20+%E9\xe9; Expires=Wed, 24 Nov 2027 00:00:00 GMT; Max-Age=1; SameSite=None; Partitioned",
+        b"novalue",
+        b"=noname",
+        b"d=; Domain=.example; Max-Age=0",
+        *(b"n%d=%d" % (n, n) for n in range(50)),
+    )
+)
+CHUNKS = b"5;ext=1\r\nhello\r\n1\r\n \r\n00006\r\nworld!\r\n0\r\n\r\n"
+RECHUNKED = b"5\r\nhello\r\n1\r\n \r\n6\r\nworld!\r\n0\r\n\r\n"
+
+ODD = [
+    Odd("duplicate headers, in order and spelling", asks(
+        b"GET /", b"X-Odd: 1", b"x-odd: 2", b"X-ODD: 1", b"Empty:", b"A: b, c;  d\te", b"L: caf\xe9"),
+        says(b"200 OK", b"x-B: 1", b"X-a: 2", b"X-b: 1", b"Empty: ", b"Content-Length: 0"),
+        heard=asks(b"GET /", b"X-Odd: 1", b"x-odd: 2", b"X-ODD: 1", b"Empty: ", b"A: b, c;  d\te",
+                   b"L: caf\xe9")),
+    Odd("many cookies set", asks(), says(b"200 OK", *COOKIES, b"Content-Length: 0")),
+    Odd("cookies in several lines", asks(
+        b"GET /", b"Cookie: a=1; b=\"2\"; a=3", b"Cookie: ;; c = 4 ;d", b"cookie: _ga2=5"), HELLO),
+    Odd("a megabyte of cookies", asks(b"GET /", b"Cookie: " + b"; ".join(
+        b"c%d=%b" % (n, b"x" * 1000) for n in range(1040))), HELLO),
+    Odd("a long and odd address", asks(
+        b"GET //a//b/../c;p=1/%zz/%C3%A9/{|}\\^`?a?b=?&&=&x=%26+%20&fbclid&" + b"q=1&" * 9000), HELLO),
+    Odd("an empty query", asks(b"GET /?"), HELLO),
+    Odd("no path but a star", asks(b"OPTIONS *"), HELLO),
+    Odd("a method of its own", asks(b"M-SEARCH /x", b"MAN: \"ssdp:discover\""), HELLO),
+    Odd("a body with DELETE", asks(b"DELETE /x", b"Content-Length: 4", body=b"body"), HELLO),
+    Odd("a binary upload", asks(
+        b"PUT /x", b"Content-Type: x/y", b"Content-Length: %d" % len(BINARY), body=BINARY), HELLO),
+    Odd("a form, posted", asks(
+        b"POST /x", b"Content-Type: application/x-www-form-urlencoded", b"Content-Length: 15",
+        body=b"a=%20+&&=&\xe9=b;c"), HELLO),
+    Odd("an upload in chunks", asks(b"PUT /x", b"Transfer-Encoding: chunked", body=CHUNKS), HELLO,
+        heard=asks(b"PUT /x", b"Transfer-Encoding: chunked", body=RECHUNKED)),
+    Odd("chunks", asks(), says(b"200 OK", b"Transfer-Encoding: chunked", body=CHUNKS),
+        came=says(b"200 OK", b"Transfer-Encoding: chunked", body=RECHUNKED)),
+    Odd("a zipped body", asks(b"GET /", b"Accept-Encoding: gzip, br;q=0.5, zstd, dcb"), says(
+        b"200 OK", b"Content-Encoding: gzip", b"Content-Type: text/html",
+        b"Content-Length: %d" % len(ZIPPED), body=ZIPPED)),
+    Odd("a body that is not what it says", asks(), says(
+        b"200 OK", b"Content-Encoding: gzip, br", b"Content-Type: text/html; charset=utf-16",
+        b"Content-Length: 5", body=b"hello")),
+    Odd("a zip bomb", asks(), says(
+        b"200 OK", b"Content-Encoding: gzip", b"Content-Length: %d" % len(BOMB), body=BOMB)),
+    Odd("HEAD", asks(b"HEAD /"), says(b"200 OK", b"Content-Length: 12345", b"ETag: W/\"x\"")),
+    Odd("no content", asks(), says(b"204 No Content", b"X: 1")),
+    Odd("not modified", asks(b"GET /", b"If-None-Match: \"a\", W/\"b\""), says(
+        b"304 Not Modified", b"ETag: \"a\"", b"Content-Length: 7")),
+    Odd("a range", asks(b"GET /", b"Range: bytes=1-2,4-", b"If-Range: \"a\""), says(
+        b"206 Partial Content", b"Content-Range: bytes 1-2/9", b"Content-Length: 2", body=b"el")),
+    Odd("a strange status", asks(), says(b"299 Odd, but  fine", b"Content-Length: 0")),
+    Odd("no reason", asks(), b"HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n"),
+    Odd("a redirect", asks(), says(
+        b"302 Found", b"Location: /x?fbclid=1&a=\xe9", b"Refresh: 0; url=/", b"Content-Length: 0")),
+    Odd("headers about security", asks(b"GET /", b"Origin: null", b"Sec-GPC: 1", b"DNT: 1"), says(
+        b"200 OK", b"Content-Security-Policy: default-src 'none'", b"Accept-CH: DPR", b"ETag: \"1\"",
+        b"Strict-Transport-Security: max-age=1", b"Link: </a>; rel=preload", b"Content-Length: 0")),
+]  # fmt: skip
+
+
+def odd_host(number):
+    return f"m{number}.raw.example"
+
+
+async def _exactly(reader, wanted):
+    """What comes of what is wanted, and what comes too."""
+    came = b""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(3):
+            while len(came) < len(wanted) and (data := await reader.read(1 << 20)):
+                came += data
+    return came + (await _heard(reader, quiet=0.02))[0]
+
+
+async def _plays(origin, name, reader, writer):
+    case = ODD[int(name.split(".")[0][1:])]
+    origin.taken[name] = await _exactly(reader, case.at_origin)
+    writer.write(case.says)
+    await writer.drain()
+    await _heard(reader, quiet=5)
+
+
+async def _says_and_hears(door, number, case):
+    reader, writer = await asyncio.open_connection(*door.address, limit=8 << 20)
+    async with closing(writer):
+        await connect(reader, writer, host_of(number))
+        context = door.client()._context()
+        await writer.start_tls(context, server_hostname=host_of(number))
+        writer.write(case.asks)
+        return await _exactly(reader, case.at_client)
+
+
+@pytest.mark.parametrize("door", [product, bare])
+def test_what_is_odd_but_legal_arrives_as_it_was_sent(door, tmp_path):
+    async def main():
+        origin = Recorder(frozenset(map(host_of, range(len(ODD)))), http2=False, speak=_plays)
+        async with origin.listening(), door(origin, tmp_path) as opened:
+            clients = await asyncio.gather(
+                *(_says_and_hears(opened, number, case) for number, case in enumerate(ODD))
+            )
+        return origin.taken, clients
+
+    taken, clients = asyncio.run(main())
+    for number, (case, client) in enumerate(zip(ODD, clients, strict=True)):
+        assert taken.get(host_of(number)) == case.at_origin, case.what
+        assert client == case.at_client, case.what

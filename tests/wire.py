@@ -154,7 +154,7 @@ class Origin:
     port: int = 0
     connections: int = 0
     hellos: list[str] = field(default_factory=list)
-    """Server names of the TLS ClientHellos; `?` until a hello was read to its end."""
+    """Server names of the TLS ClientHellos."""
     reached: list[Reached] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -193,10 +193,7 @@ class Origin:
             # asyncio sets it on sockets it made itself; without it some answers wait 40 ms.
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             start = await _first_byte(connection)
-            called: list[str] = []
-            context = self._context(called) if start == b"\x16" else None
-            if context:
-                self.hellos.append("?")
+            context = self._context() if start == b"\x16" else None
             reader = asyncio.StreamReader(limit=8 << 20)
             protocol = asyncio.StreamReaderProtocol(reader)
             loop = asyncio.get_running_loop()
@@ -206,24 +203,24 @@ class Origin:
                 )
             except (OSError, ssl.SSLError):
                 return
-            if called:
-                self.hellos[self.hellos.index("?")] = called[0]
             writer = asyncio.StreamWriter(transport, protocol, reader, loop)
             async with closing(writer):
                 with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-                    await self._talk(called[0] if called else "", reader, writer)
+                    await self._talk(reader, writer)
 
-    def _context(self, called: list[str]) -> ssl.SSLContext:
+    def _context(self) -> ssl.SSLContext:
         chosen = stand_in_certificates(self.hosts)[1 if self.http2 else 2]
-        chosen.sni_callback = lambda one, _name, _context: called.append(_name or "")
+        chosen.sni_callback = self._called
         return chosen
 
-    async def _talk(
-        self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    def _called(self, tls: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
+        tls.called = name or ""
+        self.hellos.append(tls.called)
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         tls = writer.get_extra_info("ssl_object")
         if self.speak is not None:
-            await self.speak(self, name, reader, writer)
+            await self.speak(self, tls.called if tls else "", reader, writer)
         elif tls is not None and tls.selected_alpn_protocol() == "h2":
             await self._http2(reader, writer)
         else:

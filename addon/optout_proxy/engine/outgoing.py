@@ -27,7 +27,11 @@ _IDENTIFYING: Final = frozenset(
     name.encode()
     for name in (
         "if-none-match",
+        "if-modified-since",
         "authorization",
+        "forwarded",
+        "x-forwarded-for",
+        "x-real-ip",
         "x-client-data",
         "sec-ch-ua-arch",
         "sec-ch-ua-bitness",
@@ -50,8 +54,9 @@ _IDENTIFYING: Final = frozenset(
         "viewport-width",
     )
 )
-"""Request headers that single a browser out: validators a server chose, Chrome's experiment ids,
-and the client hints that https://wicg.github.io/ua-client-hints/ calls high-entropy."""
+"""Request headers that single a browser out: validators a server chose (a date serves as well as a
+tag), the address of who is behind another proxy, Chrome's experiment ids, and the client hints that
+https://wicg.github.io/ua-client-hints/ calls high-entropy."""
 
 
 class Outbound:

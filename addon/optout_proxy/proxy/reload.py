@@ -19,17 +19,17 @@ type Stamps = dict[Path, Stamp]
 
 
 async def follow(
-    first: Registry,
+    seen: Stamps,
     load: Callable[[], Registry],
     adopt: Callable[[Registry], None],
     refuse: Callable[[Exception], None],
 ) -> None:
     """Load anew whenever one of the files changed, for ever.
 
+    `seen` are the stamps taken when what is in force was read, or as soon after as can be.
     The new registry is built beside the one in force, in a thread, and handed to `adopt` whole;
     where it cannot be built, `refuse` is told why and the next change is waited for.
     """
-    seen = stamps(first.files)
     while True:
         await asyncio.sleep(EVERY)
         now = stamps(seen)

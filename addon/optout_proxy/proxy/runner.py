@@ -185,6 +185,7 @@ def run_proxy(
     `on_ready` is called once with `host:port`. The ledger is closed at the end. OptoutError where
     it cannot run.
     """
+    seen = reload.stamps(registry.files)
     chosen = folder or authority.default_folder()
     selftest.check_parts()
 
@@ -199,7 +200,7 @@ def run_proxy(
             settings=settings,
         ) as proxy:
             proxy.enforcement.note("started", mode=mode)
-            following = _following(proxy, registry, load)
+            following = _following(proxy, seen, load)
             gc.freeze()  # the rules are here to stay: looking for garbage in them is in vain
             on_ready(proxy.address)
             await _signalled()
@@ -212,7 +213,7 @@ def run_proxy(
 
 
 def _following(
-    proxy: Running, registry: Registry, load: Callable[[], Registry] | None
+    proxy: Running, seen: reload.Stamps, load: Callable[[], Registry] | None
 ) -> asyncio.Task[None] | None:
     if load is None:
         return None
@@ -223,7 +224,7 @@ def _following(
     def refuse(error: Exception) -> None:
         settings_refused(proxy.enforcement, error)
 
-    return asyncio.create_task(reload.follow(registry, load, adopt, refuse))
+    return asyncio.create_task(reload.follow(seen, load, adopt, refuse))
 
 
 async def _signalled() -> None:

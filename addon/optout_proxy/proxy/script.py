@@ -51,7 +51,7 @@ class Script[R: Registry]:
         what = "Configuration of Optout Proxy; without it ./config.toml or the user's own."
         # What goes wrong with the options from here on, mitmproxy drops without a word, and the
         # script with it.
-        ctx.master.event_loop.call_soon(self._end_unless_in)
+        ctx.master.event_loop.call_soon(self._end_unless_configured)
         loader.add_option(OPTION, str, "", what)
 
     def configure(self, _updated: AbstractSet[str]) -> None:
@@ -65,9 +65,8 @@ class Script[R: Registry]:
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing would be enforced
             _end(BAD_CONFIGURATION, f"cannot enforce: {error!r}")
 
-    @staticmethod
-    def _end_unless_in() -> None:
-        if ctx.master.addons.get(Resident.name) is None:
+    def _end_unless_configured(self) -> None:
+        if not self._came:
             _end(BAD_CONFIGURATION, f"cannot enforce: are {OPTION} and the other options right?")
 
     def _move_in(self) -> None:
@@ -121,8 +120,8 @@ class Resident[R: Registry]:
         self._following = self._follow(registry)
 
     def _follow(self, registry: R) -> asyncio.Task[None]:
-        path = self._path
-        work = reload.follow(registry, lambda: self._load(path), self._adopt, self._refuse)
+        path, seen = self._path, reload.stamps(registry.files)
+        work = reload.follow(seen, lambda: self._load(path), self._adopt, self._refuse)
         return ctx.master.event_loop.create_task(work)
 
     def _adopt(self, registry: Registry) -> None:

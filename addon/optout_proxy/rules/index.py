@@ -140,7 +140,9 @@ class Index:
             self._tokens = frozenset(filed.tokens)
             self._gates = tuple((literal, (number,)) for literal, number in filed.literals)
         # One expression for all texts takes half the time of looking for each.
-        self._gated = re.compile("|".join(re.escape(text) for text, _ in self._gates) or "(?!)").search
+        self._gated = re.compile(
+            "|".join(re.escape(text) for text, _ in self._gates) or "(?!)"
+        ).search
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> Index:

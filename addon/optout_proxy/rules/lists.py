@@ -20,9 +20,9 @@ from optout_proxy.rules.rule import Query, Rule, parse_rule, split_rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from optout_proxy.model import Type
-    from pathlib import Path
 
 type Group = Literal["block", "important", "allow", "pages", "modify", "keep", "stand-in"]
 """What a line does: stop, stop whatever allows it, allow, allow all on a page, take away a part,
@@ -42,9 +42,7 @@ _HOSTS_FILE: Final = re.compile(
     r"(?:0\.0\.0\.0|127\.0\.0\.1|::1?)\s+([a-z0-9_\-.]+)\s*(?:#.*)?\Z", re.IGNORECASE
 )
 _COSMETIC: Final = re.compile(r"#(?:@?[#?$%]|@\$\?|\$\?)|\$@?\$")
-_LOCAL: Final = frozenset(
-    {"localhost", "localhost.localdomain", "local", "broadcasthost", "0.0.0.0"}
-)
+_LOCAL: Final = frozenset({"localhost", "localhost.localdomain", "local", "broadcasthost"})
 _CACHE_FORM: Final = 1
 
 
