@@ -67,7 +67,7 @@ where = "||forms.example/submit^$method=post"
 blank = ["device"]
 
 [page]
-prefix = "before.js"
+prefix = { script = "before.js", where = "||spycdn.example/spy.js" }
 
 [express]
 exists = true

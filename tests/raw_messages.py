@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 
 LLHTTP = CORPORA / "llhttp"
 
-_SECTION = re.compile(
-    r"^#+ (?P<title>.+?)\n(?P<text>.*?)(?=^#+ |\Z)", re.MULTILINE | re.DOTALL
-)
+_SECTION = re.compile(r"^#+ (?P<title>.+?)\n(?P<text>.*?)(?=^#+ |\Z)", re.MULTILINE | re.DOTALL)
 _CASE = re.compile(
     r"<!-- meta=(?P<meta>\{[^\n]*?\})\s*-->\s*```http\n(?P<raw>.*?)```.*?```log\n(?P<log>.*?)```",
     re.DOTALL,
@@ -38,19 +36,17 @@ class Message:
     def not_carried(self) -> str:
         """Why it is no message that a proxy may carry; empty for the others."""
         error = re.search(r'error code=(\d+) reason="([^"]*)"', self.log)
-        if "skipBody" in self.kind:
-            return "its body is left out"
-        if "lenient" in self.kind:
-            return "only a lenient parser takes it"
-        if error and error[1] != "21" and not re.match(PAUSES, error[2]):
-            return f"invalid on purpose: {error[2]}"
-        if self.raw.startswith((b"CONNECT ", b"PRI ")):
-            return "an order to the proxy itself"
-        if not re.search(rb"HTTP/\d", self.raw):
-            return "another protocol, or HTTP/0.9"
-        if "message complete" not in self.log and self.kind.startswith("request"):
-            return "never ends"
-        return ""
+        is_wrong = error and error[1] != "21" and not re.match(PAUSES, error[2])
+        is_endless = "message complete" not in self.log and self.kind.startswith("request")
+        reasons = {
+            "its body is left out": "skipBody" in self.kind,
+            "only a lenient parser takes it": "lenient" in self.kind,
+            f"invalid on purpose: {error[2] if error else ''}": is_wrong,
+            "an order to the proxy itself": self.raw.startswith((b"CONNECT ", b"PRI ")),
+            "another protocol, or HTTP/0.9": not re.search(rb"HTTP/\d", self.raw),
+            "it never ends": is_endless,
+        }
+        return next((reason for reason, holds in reasons.items() if holds), "")
 
 
 def messages(side: str) -> list[Message]:

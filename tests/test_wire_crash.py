@@ -8,13 +8,14 @@ import subprocess
 from collections import Counter
 
 import pytest
+
 from wire import BIN, Origin, configured, mitmdump, optout_run
 
 pytestmark = pytest.mark.wire
 
 CLIENTS = 6
 HOSTS = frozenset(
-    "www.google-analytics.com www.facebook.com www.googletagmanager.com www.mass.gov".split()
+    ["www.google-analytics.com", "www.facebook.com", "www.googletagmanager.com", "www.mass.gov"]
 )
 ASKED = (
     ("https://www.google-analytics.com/g/collect?v=2&tid=G-ABCDE", "empty"),  # answered

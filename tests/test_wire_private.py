@@ -12,6 +12,7 @@ import re
 from itertools import count
 
 import pytest
+
 from wire import Origin, Reached, Reply, configured, optout_run, ours
 from wire_table import hosts, rows
 
@@ -31,7 +32,7 @@ BY_HAND = [
     ("https://platform.twitter.com/embed/{}/Tweet.html?id={}", "subdocument"),
     ("https://script.crazyegg.com/pages/scripts/{}/{}.js?{}", "script"),
     ("https://www.google.com/pagead/1p-user-list/{}/?{}={}&gclid={}", "image"),
-    ("https://www.googleadservices.com/pagead/aclk?adurl=https%3A%2F%2Fshop.example%2F{}", "document"),
+    ("https://www.google.com/aclk?adurl=https%3A%2F%2Fshop.example%2F{}&ai={}", "document"),
     ("https://www.mass.gov/{}?fbclid={}&gclid={}&{}=1", "document"),
     ("https://www.mass.gov/{}?v=2&tid=G-{}&cid={}", "image"),
     ("https://www.google-analytics.com/g/collect?v=2&tid=G-{}&cid={}&uid={}&ep.{}={}", "image"),
@@ -83,7 +84,10 @@ def requests(canaries):
         yield row.example.method, url, [*lines, *canaries.lines()], body
     for text, kind in BY_HAND:
         lines = [("Sec-Fetch-Dest", {"subdocument": "iframe"}.get(kind, kind))]
-        lines += [("Sec-Fetch-Site", "cross-site"), ("Referer", f"https://www.mass.gov/{canaries()}")]
+        lines += [
+            ("Sec-Fetch-Site", "cross-site"),
+            ("Referer", f"https://www.mass.gov/{canaries()}"),
+        ]
         yield "GET", canaries.fill(text), [*lines, *canaries.lines()], ""
     form = [("Content-Type", "application/x-www-form-urlencoded"), *canaries.lines()]
     for size in (100, 70_000):
@@ -111,11 +115,14 @@ def played(door, folder, level, *, http2=False, more=EVERYWHERE):
     async def main():
         canaries = Canaries()
         everyone = hosts(TABLE) | {"nobody.example", "shop.example"}
+        config = configured(folder, level, more=more)
         async with Origin(everyone, coming_back).listening() as origin:
-            async with door(origin, folder, configured(folder, level, more=more)) as opened:
-                async with opened.client(http2=http2) as client:
-                    for method, url, lines, body in requests(canaries):
-                        await client.ask(url, method=method, headers=lines, body=body.encode())
+            async with (
+                door(origin, folder, config) as opened,
+                opened.client(http2=http2) as client,
+            ):
+                for method, url, lines, body in requests(canaries):
+                    await client.ask(url, method=method, headers=lines, body=body.encode())
             record = "".join(f"{one.url}{one.headers}{one.body!r}" for one in origin.reached)
             return canaries.made, opened.written(), record, "".join(opened.said)
 

@@ -7,6 +7,7 @@ import json
 import time
 
 import pytest
+
 from wire import BIN, Origin, configured, mitmdump, optout_run
 
 pytestmark = pytest.mark.wire
@@ -61,9 +62,9 @@ def lines_of(door, event):
 
 def played(door, folder, play, level="block"):
     async def main():
-        async with Origin(HOSTS).listening() as origin:
-            async with door(origin, folder, configured(folder, level)) as opened:
-                return await play(opened)
+        config = configured(folder, level)
+        async with Origin(HOSTS).listening() as origin, door(origin, folder, config) as opened:
+            return await play(opened)
 
     return asyncio.run(main())
 
@@ -76,7 +77,11 @@ def test_a_level_that_is_set_is_in_force_within_a_second(door, http2, tmp_path):
             assert await action(opened, client) == "block"
             spans = []
             # `allow` takes the host out of inspection, the last two put it back.
-            for level, outcome in (("strip", "stripped"), ("block", "block"), ("allow", "sent")) * 2:
+            for level, outcome in (
+                ("strip", "stripped"),
+                ("block", "block"),
+                ("allow", "sent"),
+            ) * 2:
                 code, said = await choose(opened.config, "google-analytics", level)
                 assert code == 0, said
                 spans.append(await becomes(opened, client, outcome))
@@ -111,7 +116,9 @@ def test_a_broken_configuration_leaves_the_last_good_one_in_force_and_says_so(do
             opened.config.unlink()
             await asyncio.sleep(0.7)
             assert await action(opened, client) == "block"
-            opened.config.write_text(good.replace('facebook-pixel = "block"', 'facebook-pixel = "strip"'))
+            opened.config.write_text(
+                good.replace('facebook-pixel = "block"', 'facebook-pixel = "strip"')
+            )
             await becomes(opened, client, "stripped", FB)
             assert await action(opened, client) == "block"
         assert opened.origin.hellos.count("www.google-analytics.com") == 0

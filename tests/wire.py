@@ -22,7 +22,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 import h2.config
@@ -32,8 +32,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from loopback import NOTHING, Got, closing, names, read_response
 
+from loopback import NOTHING, Got, closing, names, read_response
 from optout_proxy import shipped
 from optout_proxy.ledger import Ledger
 from optout_proxy.proxy import authority
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
 type Lines = list[tuple[bytes, bytes]]
+type _Unsent = tuple[bytearray, tuple[tuple[str, str], ...]]
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -140,6 +141,8 @@ class Reply:
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b"stand-in"
+    trailers: tuple[tuple[str, str], ...] = ()
+    """Over HTTP/2 only."""
 
 
 @dataclass
@@ -149,8 +152,8 @@ class Origin:
     hosts: frozenset[str]
     reply: Callable[[Reached], Reply] = lambda _: Reply()
     http2: bool = True
-    speak: Callable[[Origin, str, asyncio.StreamReader, asyncio.StreamWriter], object] | None = None
-    """Speaks in place of HTTP, for tests that look at bytes: given the server name it was called."""
+    speak: Callable[[Origin, str, asyncio.StreamReader, asyncio.StreamWriter], Any] | None = None
+    """Speaks in place of HTTP, for tests that look at bytes; told the name it was called by."""
     port: int = 0
     connections: int = 0
     hellos: list[str] = field(default_factory=list)
@@ -251,6 +254,7 @@ class Origin:
         connection.initiate_connection()
         writer.write(connection.data_to_send())
         open_: dict[int, tuple[Lines, bytearray]] = {}
+        unsent: dict[int, _Unsent] = {}
         while data := await reader.read(65535):
             for event in connection.receive_data(data):
                 if isinstance(event, h2.events.RequestReceived):
@@ -261,13 +265,15 @@ class Origin:
                         event.flow_controlled_length, event.stream_id
                     )
                 elif isinstance(event, h2.events.StreamEnded):
-                    self._answer_http2(connection, event.stream_id, *open_.pop(event.stream_id))
+                    stream = event.stream_id
+                    unsent[stream] = self._answer_http2(connection, stream, *open_.pop(stream))
+            _send_http2(connection, unsent)
             writer.write(connection.data_to_send())
             await writer.drain()
 
     def _answer_http2(
         self, connection: h2.connection.H2Connection, stream: int, lines: Lines, body: bytearray
-    ) -> None:
+    ) -> _Unsent:
         pseudo = {name: value.decode("latin-1") for name, value in lines if name[:1] == b":"}
         headers = [(bytes(name), bytes(value)) for name, value in lines if name[:1] != b":"]
         asked = Reached(
@@ -278,7 +284,26 @@ class Origin:
         reply = self.reply(asked)
         given = [(name.lower(), value.encode("latin-1")) for name, value in reply.headers]
         connection.send_headers(stream, [(":status", str(reply.status)), *given])
-        connection.send_data(stream, reply.body, end_stream=True)
+        return bytearray(reply.body), reply.trailers
+
+
+def _send_http2(connection: h2.connection.H2Connection, unsent: dict[int, _Unsent]) -> None:
+    """As much of every answer as its window lets out."""
+    for stream, (body, trailers) in list(unsent.items()):
+        while room := _room(connection, stream):
+            piece = bytes(body[:room])
+            del body[:room]
+            connection.send_data(stream, piece, end_stream=not body and not trailers)
+            if not body:
+                if trailers:
+                    connection.send_headers(stream, trailers, end_stream=True)
+                del unsent[stream]
+                break
+
+
+def _room(connection: h2.connection.H2Connection, stream: int) -> int:
+    window = connection.local_flow_control_window(stream)
+    return max(0, min(window, connection.max_outbound_frame_size))
 
 
 async def _first_byte(connection: socket.socket) -> bytes:
@@ -329,7 +354,7 @@ class Client:
     _open: dict[tuple[str, str], _Connection] = field(default_factory=dict)
     _stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
 
-    async def __aenter__(self) -> Client:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -423,7 +448,11 @@ class _Http1:
         if body and not any(name.lower() == "content-length" for name, _ in lines):
             lines = [*lines, ("Transfer-Encoding", "chunked")]
             body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
-        head = [f"{method} {target} HTTP/1.1", f"Host: {host}", *(": ".join(line) for line in lines)]
+        head = [
+            f"{method} {target} HTTP/1.1",
+            f"Host: {host}",
+            *(": ".join(line) for line in lines),
+        ]
         self.writer.write(("\r\n".join(head) + "\r\n\r\n").encode("latin-1") + body)
         await self.writer.drain()
         got = await read_response(self.reader, head=method == "HEAD")
@@ -449,11 +478,11 @@ class _Http2:
         given = [(name.lower().encode(), value.encode("latin-1")) for name, value in lines]
         self.http.send_headers(stream, [*pseudo, *given], end_stream=not body)
         while body:
-            room = min(self.http.local_flow_control_window(stream), self.http.max_outbound_frame_size)
+            room = _room(self.http, stream)
             piece, body = body[:room], body[room:]
             self.http.send_data(stream, piece, end_stream=not body)
             await self._flush()
-            if body and not self.http.local_flow_control_window(stream):
+            if body and not _room(self.http, stream):
                 self.http.receive_data(await self.reader.read(65535))
         await self._flush()
         return await self._answer(stream)
@@ -468,13 +497,18 @@ class _Http2:
                 if isinstance(event, h2.events.ResponseReceived):
                     status = int(dict(event.headers)[b":status"])
                     headers = tuple((n, v) for n, v in event.headers if n[:1] != b":")
+                elif isinstance(event, h2.events.TrailersReceived):
+                    headers += tuple((b"trailer: " + n, v) for n, v in event.headers)
                 elif isinstance(event, h2.events.DataReceived):
                     body += event.data
                     self.http.acknowledge_received_data(event.flow_controlled_length, stream)
             await self._flush()
             if any(isinstance(e, h2.events.StreamEnded) and e.stream_id == stream for e in events):
                 return Got(status, headers, body)
-            if any(isinstance(e, h2.events.StreamReset | h2.events.ConnectionTerminated) for e in events):
+            if any(
+                isinstance(e, h2.events.StreamReset | h2.events.ConnectionTerminated)
+                for e in events
+            ):
                 break
         return NOTHING
 
@@ -637,14 +671,21 @@ async def _listen(process: asyncio.subprocess.Process, door: Door) -> None:
 
 _EVERY_NAME_LEADS_TO_THE_ORIGIN = '''
 """In the process of a command under test: every name is the stand-in's, and it is trusted."""
-import os, socket
+import ipaddress, os, socket
 import certifi
 
 _real = socket.getaddrinfo
 
+def _is_here(text):
+    if text in (None, "", "localhost"):
+        return True
+    try:
+        return bool(ipaddress.ip_address(text))
+    except ValueError:
+        return False
+
 def _resolve(host, port, *more, **named):
-    text = host.decode() if isinstance(host, bytes) else host
-    if text in (None, "", "localhost") or text[0].isdigit() or ":" in text:
+    if _is_here(host.decode() if isinstance(host, bytes) else host):
         return _real(host, port, *more, **named)
     where = ("127.0.0.1", int(os.environ["STAND_IN_PORT"]))
     return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", where)]

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote_plus, urlsplit
 
 from optout_proxy import shipped
-from optout_proxy.registry.tool_file import Example, ToolFile
 from wire import Client, Reached, Reply, tool_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from loopback import Got
+    from optout_proxy.registry.tool_file import Example, ToolFile
     from wire import Door
 
 LEVELS = ("allow", "signal", "strip", "block")
@@ -209,7 +209,7 @@ class Seen:
     connections: int
     hellos: int
     is_first: bool
-    """Nothing of this client's connection had reached the stand-in before."""
+    """The stand-in had not been connected to for this client and host before."""
 
 
 @dataclass
@@ -231,7 +231,7 @@ class Asking:
         connections, hellos, reached = origin.counts()
         met = (client.address, "/".join(key))
         is_first = met not in self._met
-        if reached > before[2]:
+        if connections > before[0] or reached > before[2]:
             self._met.add(met)
         return Seen(
             row, lines, got, origin.reached[before[2] :],
@@ -326,46 +326,54 @@ def _stand_ins(row: Row) -> set[str]:
     return {found[1] for text in texts if (found := re.search(r"redirect=([\w.-]+)", text))}
 
 
+FITTING = {
+    "script": (200, "text/javascript"),
+    "image": (200, "image/gif"),
+    "stylesheet": (200, "text/css"),
+    "subdocument": (200, "text/html"),
+    "document": (200, "text/html"),
+    "xmlhttprequest": (204, ""),
+    "ping": (204, ""),
+}
+"""The design's "right for its type"."""
+
+
 def _fitting(seen: Seen, action: str) -> Iterator[str]:
     """Status, type and body."""
-    got, kind = seen.got, seen.row.example.type
-    media = (got.header(b"content-type") or b"").decode().partition(";")[0]
-    found = (got.status, media)
+    got, row = seen.got, seen.row
     if action == "redirect":
-        target = got.header(b"location") or b""
-        if got.status != 302 or quote_plus(target.decode()) not in _decoded(seen.row.url):
+        target = (got.header(b"location") or b"").decode()
+        if got.status != 302 or quote_plus(target) not in _decoded(row.url):
             yield f"not sent on to its target: {got}"
-        return
-    if _is_preflight(seen.row):
+    elif _is_preflight(row):
         if got.status != 204 or not got.header(b"access-control-allow-methods"):
             yield f"the preflight was not granted: {got}"
-        return
-    bodies = {_stand_in(name) for name in _stand_ins(seen.row)}
-    is_code = urlsplit(seen.row.url).path.endswith("js")
-    if kind == "xmlhttprequest" and is_code and media == "text/javascript" and got.body in bodies:
-        return
-    if media == "application/json" and got.body in bodies:
-        return
-    wanted = {
-        "script": (200, "text/javascript"),
-        "image": (200, "image/gif"),
-        "stylesheet": (200, "text/css"),
-        "subdocument": (200, "text/html"),
-        "document": (200, "text/html"),
-        "xmlhttprequest": (204, ""),
-        "ping": (204, ""),
-    }.get(kind)
-    if wanted and found != wanted:
-        yield f"answered {found}, not {wanted}"
-    if media == "image/gif" and got.body[:10] != b"GIF89a\x01\x00\x01\x00":
+    elif not _stands_in(seen):
+        found = (got.status, (got.header(b"content-type") or b"").decode().partition(";")[0])
+        if found != FITTING.get(row.example.type, found):
+            yield f"answered {found}, not {FITTING[row.example.type]}"
+        yield from _empty(seen, action)
+
+
+def _stands_in(seen: Seen) -> bool:
+    """Whether a script that is fetched, or settings in JSON, are those that a rule names."""
+    media = (seen.got.header(b"content-type") or b"").partition(b";")[0]
+    fetches_code = urlsplit(seen.row.url).path.endswith("js")
+    fits = {b"application/json"} | ({b"text/javascript"} if fetches_code else set())
+    named = {_stand_in(name) for name in _stand_ins(seen.row)}
+    return seen.row.example.type != "document" and media in fits and seen.got.body in named
+
+
+def _empty(seen: Seen, action: str) -> Iterator[str]:
+    """What says nothing says nothing; a placeholder says whose place it holds."""
+    kind, body = seen.row.example.type, seen.got.body
+    if kind == "image" and body[:10] != b"GIF89a\x01\x00\x01\x00":
         yield "the picture is not 1x1"
-    if media == "text/javascript" and got.body not in bodies | {b""}:
-        yield f"a script that no rule names: {got.body[:60]!r}"
-    if got.status == 204 and got.body:
-        yield "204 with a body"
+    if kind in {"script", "stylesheet", "xmlhttprequest", "ping"} and body:
+        yield f"a body that no rule names: {body[:60]!r}"
     if kind == "subdocument" and action == "placeholder" and _stand_ins(seen.row):
         name = seen.row.file.tool.name.split()[0].strip('"').encode()
-        if name not in got.body:
+        if name not in body:
             yield f"the placeholder does not name {name!r}"
 
 
@@ -377,9 +385,7 @@ def _stand_in(name: str) -> bytes:
 
 def _decoded(url: str) -> str:
     """A URL in which every value is encoded alike."""
-    return re.sub(
-        r"adurl=(.*)", lambda found: f"adurl={quote_plus(_unquoted(found[1]))}", url
-    )
+    return re.sub(r"adurl=(.*)", lambda found: f"adurl={quote_plus(_unquoted(found[1]))}", url)
 
 
 def _unquoted(text: str) -> str:
@@ -420,9 +426,12 @@ def _sent(seen: Seen, level: str, action: str) -> Iterator[str]:
 def is_tag(seen: Seen) -> bool:
     """Whether it is the one script that the design writes something in front of."""
     row = seen.row
-    return row.tool in TAG_MANAGERS and row.example.type == "script" and row.example.role == (
-        "loads"
-    ) and bool(GOOGLE_TAG.search(row.url))
+    return (
+        row.tool in TAG_MANAGERS
+        and row.example.type == "script"
+        and row.example.role == ("loads")
+        and bool(GOOGLE_TAG.search(row.url))
+    )
 
 
 def connected_early(seen: Seen) -> bool:
@@ -474,7 +483,9 @@ class _Promise:
 
     def request(self, seen: Seen) -> Iterator[str]:
         (reached,) = seen.reached
-        if (reached.method, reached.url) not in {(self.row.example.method, u) for u in self._urls()}:
+        if (reached.method, reached.url) not in {
+            (self.row.example.method, u) for u in self._urls()
+        }:
             yield f"asked for {reached.method} {reached.url}, not {self._urls()}"
         yield from self._cookies(reached)
         yield from self._headers(seen.sent, reached)
@@ -581,9 +592,7 @@ class _Promise:
             cookies = (c for file in tool_files() for c in file.tool.express.page_cookies)
             opt_out |= {f"{cookie.name}={cookie.value}" for cookie in cookies}
         removed = example.removes.cookies if example.removes and self.takes else ()
-        is_first_party = example.type == "document" or not (
-            self.row.crosses or self.row.is_framed
-        )
+        is_first_party = example.type == "document" or not (self.row.crosses or self.row.is_framed)
         ended = {f"{name}=" for name in removed} if is_first_party else set()
         if self.row.is_recognised:  # those that only live on the tool's host need no end
             ended &= set(set_here)

@@ -164,7 +164,7 @@ ASKS: Final[tuple[Ask, ...]] = (
         "https://gateway.foresee.com/sites/example-gov/production/gateway.min.js"),
     Ask("foresee", "telemetry", "https://gateway.foresee.com/code/19.15.3/fs.trigger.js"),
     Ask("foresee", "telemetry", "https://gateway.foresee.com/code/19.15.3/fs.record.js"),
-    Ask("foresee", "collects", "https://brain.foresee.com/state/abcde", "xmlhttprequest",
+    Ask("foresee", "collects", "https://s.foresee.com/surveys/abcde", "xmlhttprequest",
         f"acs.t={PERSON}"),
     Ask("foresee", "telemetry", "https://analytics.foresee.com/ingest/events", "ping",
         f"acs.t={PERSON}", method="POST", body=f'{{"visitor":"{PERSON}","event":"pageview"}}'),

@@ -154,14 +154,13 @@ class Engine:
         Equal to `decide(name(url, page=page, type=type))`, and much quicker where no rule could
         know it: most requests of a capture.
         """
-        host = host_of(url)
+        host, page_host = plain_host(host_of(url)), plain_host(host_of(page))
         if (
             url.startswith(host, url.find("://") + 3)
-            and host.isascii()
             and not self._sieve.catches(plain_url(url).lower(), host)
             and not self._outbound.might_change(url, host, type)
-            and self._operators.of(host_of(page)) is None
-            and not self._community.might_know(url, host, host_of(page), type)
+            and self._operators.of(page_host) is None
+            and not self._community.might_know(url, host, page_host, type)
         ):
             return _UNKNOWN
         return self.decide(self.name(url, page=page, type=type))

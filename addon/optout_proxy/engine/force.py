@@ -12,13 +12,15 @@ import msgspec
 from optout_proxy.engine.identity import Identity, Taker
 from optout_proxy.hosts import parents
 from optout_proxy.rules.index import Index
+from optout_proxy.rules.rule import parse_rule
+from optout_proxy.rules.rule import Query, parse_rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from optout_proxy.engine.choices import Choices
     from optout_proxy.engine.draft import Draft
-    from optout_proxy.engine.tool import PageCookie, Supplied, Tool
+    from optout_proxy.engine.tool import PageCookie, Prefix, Supplied, Tool
     from optout_proxy.model import Action, Level, Request, Role, RuleRef
     from optout_proxy.rules.rule import Query
 
@@ -44,6 +46,14 @@ class Case(msgspec.Struct, frozen=True):
     def stripped(self) -> Tool | None:
         """The tool that is sent this request without identity."""
         return self.tool if self.action == "strip" else None
+
+    @property
+    def prefixed(self) -> Prefix | None:
+        """What is put in front of this request's answer."""
+        prefix = self.stripped.prefix if self.stripped else None
+        if prefix is None or self.role != "loads":
+            return None
+        return prefix if parse_rule(prefix.where).matches(self.query) else None
 
     @property
     def host(self) -> str:

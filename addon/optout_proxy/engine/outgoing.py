@@ -149,7 +149,7 @@ class Outbound:
         if case.stripped is not None:
             self._drop(draft, case, _IDENTIFYING, case.stripped, case.ref)
             draft.headers = headers.origin_referer(draft.headers)
-            if case.stripped.prefix and case.role == "loads":
+            if case.prefixed:
                 draft.headers = _whole_and_plain(draft.headers)
 
     def _drop(

@@ -7,6 +7,7 @@ sent: what goes on stays byte for byte as it came.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
@@ -37,6 +38,7 @@ def plain(request: Request) -> Request:
     return request if url is request.url else msgspec.structs.replace(request, url=url)
 
 
+@lru_cache(8192)
 def plain_host(host: str) -> str:
     """The host as it is looked up: ASCII, nothing encoded, no dot behind it."""
     if host.isascii() and host.isprintable() and "%" not in host and not host.endswith("."):

@@ -81,11 +81,10 @@ class Inbound:
 
     def _prefix(self, draft: Draft, case: Case, status: int) -> bytes:
         """What is put in front of a tool's own script, where its head allows it."""
-        if case.stripped is None or not case.stripped.prefix or case.role != "loads":
+        prefix = case.prefixed
+        if prefix is None or case.request.method == "HEAD":
             return b""
-        if case.request.method == "HEAD":
-            return b""
-        resource = self._resources.get(case.stripped.prefix)
+        resource = self._resources.get(prefix.script)
         kind = headers.value(draft.headers, b"content-type") or b""
         is_plain = headers.value(draft.headers, b"content-encoding") in {None, b"identity"}
         if resource is None or status != HTTPStatus.OK or b"script" not in kind or not is_plain:

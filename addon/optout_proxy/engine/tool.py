@@ -55,6 +55,15 @@ class Express(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pages: tuple[str, ...] = ()
 
 
+class Prefix(msgspec.Struct, frozen=True):
+    """A script that is put in front of the tool's own code at `strip`."""
+
+    script: str
+    """Its name among the resources."""
+    where: str
+    """A rule: which of the requests that load the tool's code it is about."""
+
+
 class BodyRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a request body tells: whose it is, or which of its fields to empty."""
 
@@ -80,8 +89,7 @@ class Tool(msgspec.Struct, frozen=True):
     express: Express = Express(exists=False, says="")
     frame_sites: frozenset[str] = frozenset()
     """Those of `operator_sites` that nobody visits: their pages stand in frames of other sites."""
-    prefix: str = ""
-    """Name of the script that is put in front of the tool's own code at `strip`."""
+    prefix: Prefix | None = None
     plain_link: str = ""
     """What a placeholder offers instead: an address in which `{url}`, `{page}` and `{page_host}`
     stand for those of the request, percent-encoded; empty: the request's own address."""

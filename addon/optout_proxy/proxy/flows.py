@@ -7,7 +7,7 @@ out, so that what no rule names leaves exactly as it came.
 from __future__ import annotations
 
 import time
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 from mitmproxy import http
@@ -43,9 +43,13 @@ def to_requests(
     named = []
     for host in hosts_of(flow):
         url = url_of(flow.request, host)
+        name = partial(engine.name, url, method=method, headers=headers, body=body)
         embed = visits.embed(client, url, headers)
+        request = name(embed=embed)
+        if embed is None and not request.embed and visits.guess(client, url, headers):
+            request = name(embed=True)
         visits.saw(client, url, headers)
-        named.append(engine.name(url, method=method, headers=headers, embed=embed, body=body))
+        named.append(request)
     return tuple(named)
 
 

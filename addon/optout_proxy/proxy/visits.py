@@ -7,7 +7,8 @@ A request from inside an embedded frame carries `Sec-Fetch-Site: same-origin`, t
   same-origin` or `same-site` the asker is of the host's own site and the page at the top is not:
   an embed. (On a cross-site request it says nothing about the asker, who may be the top page.)
 - The address of every document and frame that was asked for comes back as `Referer`.
-- Without either sign it is a visit if the client lately navigated to the asker's site.
+- Without either sign, and where the asker is no address that a tool declares as its embed, it is
+  a visit if the client lately navigated to the asker's site.
 
 https://wicg.github.io/storage-access-headers/, https://w3c.github.io/webappsec-fetch-metadata/
 """
@@ -69,16 +70,26 @@ class Visits:
     def embed(self, client: str, url: str, headers: Headers) -> bool | None:
         """Whether the request comes from inside a frame that another site embeds.
 
-        None where nothing tells who asked.
+        None where there is no sure sign of it: then declared embeds come first, and `guess` last.
         """
         signs = _signs(headers)
         if _is_visit(url, signs):
             return False
-        own_site = signs.get(b"sec-fetch-site") in _OWN_SITE
-        if own_site and b"sec-fetch-storage-access" in signs:
+        marked = b"sec-fetch-storage-access" in signs
+        if marked and signs.get(b"sec-fetch-site") in _OWN_SITE:
             return True
-        asker = signs.get(b"referer", b"").decode("latin-1") or (url if own_site else "")
-        return self._is_embedded(client, asker) if asker else None
+        asker = _asker(url, signs)
+        known = self._known(client, asker) if asker else None
+        # The mark alone says too little: whoever does not know what we know would take it for one.
+        return self._guess(client, asker) if known is None and marked and asker else known
+
+    def guess(self, client: str, url: str, headers: Headers) -> bool:
+        """Whether to take a request without a sure sign for an embed's; False where nobody asked.
+
+        Towards less: only a site that the client lately opened by itself is taken for visited.
+        """
+        asker = _asker(url, _signs(headers))
+        return bool(asker) and self._guess(client, asker)
 
     def _frame_is_embedded(self, client: str, url: str, signs: Signs) -> bool:
         # A frame of the page's own site belongs to the visit; inside an embed it is one too.
@@ -86,17 +97,19 @@ class Visits:
             return True
         if b"sec-fetch-storage-access" in signs:
             return True
-        asker = signs.get(b"referer", b"").decode("latin-1") or url
-        return self._is_embedded(client, asker)
+        asker = _asker(url, signs)
+        known = self._known(client, asker)
+        return self._guess(client, asker) if known is None else known
 
-    def _is_embedded(self, client: str, asker: str) -> bool:
+    def _known(self, client: str, asker: str) -> bool | None:
         memory = self._of(client)
         embedded = memory.documents.get(_address(asker))
-        if embedded is None:
-            return memory.sites.get(hash(site_of(host_of(asker)))) is None
-        if not embedded:
+        if embedded is False:
             memory.sites.put(hash(site_of(host_of(asker))), True)
         return embedded
+
+    def _guess(self, client: str, asker: str) -> bool:
+        return self._of(client).sites.get(hash(site_of(host_of(asker)))) is None
 
     def _of(self, client: str) -> _Client:
         memory = self._memory.get(client)
@@ -146,6 +159,12 @@ class _Recent:
 
 def _signs(headers: Headers) -> Signs:
     return {low: value for name, value in headers if (low := name.lower()) in _SIGNS}
+
+
+def _asker(url: str, signs: Signs) -> str:
+    """URL of the document that asked, or of its site; empty where nothing tells."""
+    referer = signs.get(b"referer", b"").decode("latin-1")
+    return referer or (url if signs.get(b"sec-fetch-site") in _OWN_SITE else "")
 
 
 def _is_visit(url: str, signs: Signs) -> bool:

@@ -15,6 +15,7 @@ from optout_proxy.engine.tool import (
     Effect,
     Express,
     PageCookie,
+    Prefix,
     Supplied,
     SuppliedParam,
     Tool,
@@ -86,8 +87,7 @@ class PageSide(msgspec.Struct, frozen=True):
     storage: tuple[str, ...] = ()
     """Keys of localStorage and sessionStorage; `*` stands for anything."""
     markup: tuple[str, ...] = ()
-    prefix: str = ""
-    """Name of the script that is put in front of the tool's own code at `strip`."""
+    prefix: Prefix | None = None
 
 
 class Expected(msgspec.Struct, frozen=True):
@@ -303,9 +303,17 @@ def _param(one: Table) -> SuppliedParam:
 def _page(table: Table) -> PageSide:
     table.only(PageSide.__struct_fields__)
     flags = tuple(Flag(one.string("name"), one.string("value")) for one in table.tables("flags"))
-    return PageSide(
-        flags, table.strings("storage"), table.strings("markup"), table.string("prefix", "")
-    )
+    return PageSide(flags, table.strings("storage"), table.strings("markup"), _prefix(table))
+
+
+def _prefix(page: Table) -> Prefix | None:
+    if "prefix" not in page:
+        return None
+    table = page.table("prefix")
+    table.only(Prefix.__struct_fields__)
+    where = table.string("where")
+    _parsed(RuleRef(str(table.file), table.line, where))
+    return Prefix(table.string("script"), where)
 
 
 def _example(table: Table) -> Example:

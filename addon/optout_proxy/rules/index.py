@@ -30,7 +30,8 @@ _COMMON: Final = frozenset(
     b"script scripts min jquery data cdn media main index files public google facebook twitter "
     b"doubleclick analytics collect stats tracking tracker track pixel tag tags event events log "
     b"beacon ads ad click page user web site page url callback type utm ga gtm fbevents adobe "
-    b"cloudfront amazonaws googleapis gstatic wp plugins themes uploads ajax libs core app sdk".split()
+    b"cloudfront amazonaws googleapis gstatic wp plugins themes uploads ajax libs core app "
+    b"sdk".split()
 )
 """Words that real URLs are full of: a rule filed under one would be asked all the time."""
 _FEW: Final = 24
