@@ -358,7 +358,8 @@ def _fitting(seen: Seen, action: str) -> Iterator[str]:
 def _stands_in(seen: Seen) -> bool:
     """Whether a script that is fetched, or settings in JSON, are those that a rule names."""
     media = (seen.got.header(b"content-type") or b"").partition(b";")[0]
-    fetches_code = urlsplit(seen.row.url).path.endswith("js")
+    path = urlsplit(seen.row.url).path
+    fetches_code = seen.row.example.type == "script" or path.endswith("js")
     fits = {b"application/json"} | ({b"text/javascript"} if fetches_code else set())
     named = {_stand_in(name) for name in _stand_ins(seen.row)}
     return seen.row.example.type != "document" and media in fits and seen.got.body in named
@@ -537,7 +538,8 @@ class _Promise:
             wanted.append(("content-length", str(len(self._body()))))
         if self.has_gpc:
             wanted.append(("sec-gpc", "1"))
-        if self.strips and self.row.tool in TAG_MANAGERS and self.row.example.role == "loads":
+        is_loader = self.row.tool in TAG_MANAGERS and self.row.example.role == "loads"
+        if self.strips and is_loader and GOOGLE_TAG.search(self.row.url):
             wanted.append(("accept-encoding", "identity"))
         skipped = {"cookie", "host"}
         found = [

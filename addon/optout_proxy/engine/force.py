@@ -12,7 +12,6 @@ import msgspec
 from optout_proxy.engine.identity import Identity, Taker
 from optout_proxy.hosts import parents
 from optout_proxy.rules.index import Index
-from optout_proxy.rules.rule import parse_rule
 from optout_proxy.rules.rule import Query, parse_rule
 
 if TYPE_CHECKING:
