@@ -167,7 +167,8 @@ async def _speak_h2(proxy: Proxy, kind: str, flows: int, _url: str) -> None:
 def _process(command: list[str], **environment: str) -> Iterator[subprocess.Popen[str]]:
     """A process that ends with its input, and at the latest when we leave."""
     started = subprocess.Popen(
-        command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        command, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONWARNINGS": "ignore", **environment},
     )  # fmt: skip
     try:

@@ -63,6 +63,7 @@ DISGUISES = [
         "nobody's",
     ),
     ("the host as a subdomain", "https://google-analytics.com.example.org/collect", "nobody's"),
+    ("a host too long to exist", f"https://{'a.' * 50_000}google-analytics.com/", GA),
     ("another port", "https://www.google-analytics.com:8443/g/collect", GA),
     ("no encryption", "http://www.google-analytics.com/g/collect", GA),
     ("a web socket", "wss://www.google-analytics.com/g/collect", GA),

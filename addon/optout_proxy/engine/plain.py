@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _ENCODED: Final = re.compile(
     r"%(2[DEde]|3[0-9]|4[1-9A-Fa-f]|5[0-9Aa]|5[Ff]|6[1-9A-Fa-f]|7[0-9Aa]|7[Ee])"
 )
+_LONGEST_HOST: Final = 253
 _LONGEST_PIECE: Final = 128
 _LONGEST_PATH: Final = 1024
 
@@ -40,7 +41,11 @@ def plain(request: Request) -> Request:
 
 @lru_cache(8192)
 def plain_host(host: str) -> str:
-    """The host as it is looked up: ASCII, nothing encoded, no dot behind it."""
+    """The host as it is looked up: ASCII, nothing encoded, no dot behind it.
+
+    Of one that is too long to exist (RFC 1035, 2.3.4) only the end, by which rules would know it.
+    """
+    host = host[-_LONGEST_HOST:]
     if host.isascii() and host.isprintable() and "%" not in host and not host.endswith("."):
         return host
     text = "".join(unquote(host).split()).rstrip(".")

@@ -101,7 +101,7 @@ class Tool(msgspec.Struct, frozen=True):
         facts = {"url": request.url, "page": request.page, "page_host": request.page_host}
         link = self.plain_link
         for name, value in facts.items():
-            link = link.replace(f"{{{name}}}", quote(value, safe=""))
+            link = link.replace(f"{{{name}}}", quote(value, safe="", errors="replace"))
         return link
 
     def runs(self, site: str) -> bool:
