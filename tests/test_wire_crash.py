@@ -89,7 +89,7 @@ def test_all_that_clients_saw_answered_is_in_the_ledger_after_a_kill(door, tmp_p
     spans = (0.2, 0.5, 0.9, 1.3) if door is optout_run else (0.4, 0.8)
     answered = rounds(door, tmp_path, spans)
     lines = written(tmp_path)
-    assert sum(answered.values()) > 300, "there was load"
+    assert sum(answered.values()) > 100, "there was load"
     assert missing(answered, lines) == {}
     # Of each run at most what was in flight is written and was not seen answered.
     assert sum(lines.values()) - sum(answered.values()) <= CLIENTS * len(spans)

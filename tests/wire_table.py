@@ -69,13 +69,6 @@ COOKIELESS = re.compile(
     r"(?!(?:v[\d.]+/)?(?:dialog/|login|plugins/login_button\.php))"
 )
 """Where no page's request may set or send a cookie (facebook-like.md 4); logging in works (5)."""
-UNWRITTEN = {
-    "https://googleads.g.doubleclick.net/pagead/landing?gclid=ABCDE": "gclid",
-    "https://www.mass.gov/.netlify/functions/gtm-proxy/g/collect"
-    "?en=page_view&tid=G-ABCDE12345&cid=111.222&v=2": "cid",
-}
-"""Identifiers of a click or a client in examples that say nothing of what `strip` leaves."""
-
 DNT = re.compile(r"^https://(?:platform|syndication)\.(?:twitter|x)\.com/(?:embed|srv|timeline)/")
 DNT_ASKED = re.compile(r"^https://publish\.(?:twitter|x)\.com/oembed")
 """Where X reads `dnt=true` (twitter-widget.md 4): its frames, and oEmbed."""
@@ -484,30 +477,31 @@ class _Promise:
 
     def request(self, seen: Seen) -> Iterator[str]:
         (reached,) = seen.reached
-        if (reached.method, reached.url) not in {
-            (self.row.example.method, u) for u in self._urls()
-        }:
-            yield f"asked for {reached.method} {reached.url}, not {self._urls()}"
+        wanted = (self.row.example.method, self._url(reached))
+        if (reached.method, reached.url) != wanted:
+            yield f"asked for {reached.method} {reached.url}, not {wanted}"
         yield from self._cookies(reached)
         yield from self._headers(seen.sent, reached)
         body = self._body()
         if reached.body != body:
             yield f"body {reached.body!r}, not {body!r}"
 
-    def _urls(self) -> list[str]:
+    def _url(self, reached: Reached) -> str:
         """The URL as sent; what the file says of one level is said of that level only."""
         example, url = self.row.example, self.row.url
         explicit = {"signal": example.signal_url, "strip": example.strip_url}.get(self.action, "")
         if explicit:
-            return [explicit.partition("#")[0]]
-        if self.takes:
-            names = example.removes.params if example.removes else ()
-            url = _without(url, (*names, UNWRITTEN.get(example.url, "")))
+            return explicit.partition("#")[0]
+        if self.takes and example.removes:
+            url = _without(url, example.removes.params)
+        elif self.takes and self.row.is_recognised:
+            # The example says nothing of it: only what its tool names as an identifier may go.
+            url = _without(url, _identifiers(self.row.file) - _names(reached.url))
         is_told = self.action != "allow" and self.row.tool == "twitter-widget"
         framed = DNT.match(url) and example.type == "subdocument"
         if is_told and self.row.is_recognised and (framed or DNT_ASKED.match(url)):
             url += ("&" if "?" in url else "?") + "dnt=true"
-        return [url]
+        return url
 
     def _cookies(self, reached: Reached) -> Iterator[str]:
         came = dict(_pairs(dict(self.row.lines()).get("Cookie", "")))
@@ -612,6 +606,18 @@ def _without(url: str, names: Iterable[str]) -> str:
     if kept == pieces:
         return url
     return front + (mark + "&".join(kept) if kept and mark else "")
+
+
+def _names(url: str) -> set[str]:
+    """Names of the parameters in a query."""
+    pieces = url.partition("?")[2].split("&")
+    return {piece.partition("=")[0] for piece in pieces if piece}
+
+
+def _identifiers(file: ToolFile) -> set[str]:
+    """Parameters that a tool file names as identifiers."""
+    rules = (ref.text for ref in file.tool.identity)
+    return {found[1] for rule in rules if (found := re.search(r"removeparam=([^,/]+)", rule))}
 
 
 def _pairs(cookie: str) -> list[tuple[str, str]]:
