@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from optout_proxy.engine.answers import answer_for
-from optout_proxy.engine.recognise import document
 from optout_proxy.model import Action, Credit, Decision, Request, RuleRef
 from optout_proxy.rules.rule import Query
 
@@ -52,11 +51,8 @@ class Community:
         if not self._lists:
             return None
         query = Query(request, strict=False)
-        page = None
-        if request.page_host:
-            page = Query(document(request.page, request.page_host), strict=False)
         for one in self._lists:
-            if (verdict := one.rules.verdict(query, page)) is not None:
+            if (verdict := one.rules.verdict(query)) is not None:
                 return _decision(one, verdict, request, resources)
         return None
 

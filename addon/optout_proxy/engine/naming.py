@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from optout_proxy.hosts import host_of, parents, site_of, suffix_of
+from optout_proxy.rules.rule import crosses_sites
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -178,6 +179,4 @@ def _crosses(kind: Type, host: str, page_host: str, said: str) -> bool:
         return True
     if said in {"same-origin", "same-site", "none"}:
         return False
-    if not page_host:
-        return kind != "document"  # nobody known asked for it: the strictest that fits
-    return host != page_host and site_of(host) != site_of(page_host)
+    return crosses_sites(kind, host, page_host)

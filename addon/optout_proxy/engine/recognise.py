@@ -15,7 +15,7 @@ from optout_proxy.hosts import site_of
 from optout_proxy.model import Request, Role, RuleRef
 from optout_proxy.rules.index import Index
 from optout_proxy.rules.options import EVERY_TYPE
-from optout_proxy.rules.rule import Query, Rule, normal_url, parse_rule
+from optout_proxy.rules.rule import Query, Rule, document, normal_url, parse_rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -206,14 +206,6 @@ class _Body:
             any(name == wanted and glob.match(value) for name, value in fields)
             for wanted, glob in self._wanted.items()
         )
-
-
-def document(url: str, host: str) -> Request:
-    """A page, as the request that fetched it."""
-    return Request(
-        url=url, host=host, page=url, page_host=host, type="document", third_party=False,
-        cross_site=False,
-    )  # fmt: skip
 
 
 def content_type(request: Request) -> str:

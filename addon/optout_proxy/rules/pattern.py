@@ -195,19 +195,14 @@ def literals_of(shape: Shape) -> tuple[str, ...]:
     return tuple(part for part in re.split(r"[*^]", shape.rest.lower()) if part)
 
 
-_TOKENS: Final = re.compile(r"[a-z0-9%]+")
+words_inside: Final = re.compile(r"[^a-z0-9%*]([a-z0-9%]+)(?=[^a-z0-9%*])").findall
+"""Runs of letters and digits inside a text that stand alone whatever is around the text."""
 
 
-def tokens_of(shape: Shape) -> tuple[str, ...]:
+def words_of(shape: Shape) -> list[str]:
     """Runs of letters and digits that stand alone in every matching URL (delimited both sides)."""
     if shape.kind == "expression":
-        return ()
-    text = shape.rest.lower()
-    found = []
-    for token in _TOKENS.finditer(text):
-        left, right = token.start(), token.end()
-        opens = text[left - 1] != "*" if left else shape.kind != "free"
-        closes = text[right] != "*" if right < len(text) else shape.at_end
-        if opens and closes:
-            found.append(token[0])
-    return tuple(found)
+        return [word for text in literals(shape.rest) for word in words_inside(text)]
+    before = "*" if shape.kind == "free" else "^"
+    after = "^" if shape.at_end else "*"
+    return words_inside(f"{before}{shape.rest.lower()}{after}")

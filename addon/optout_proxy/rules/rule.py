@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from optout_proxy.hosts import host_of, site_of
+from optout_proxy.model import Request
 from optout_proxy.rules.expression import UnsafeExpressionError, compile_expression
 from optout_proxy.rules.options import (
     BITS,
@@ -22,14 +24,16 @@ from optout_proxy.rules.options import (
 from optout_proxy.rules.pattern import Shape, compile_test, literals_of, shape_of
 
 if TYPE_CHECKING:
-    from optout_proxy.model import Request
+    from optout_proxy.model import Type
     from optout_proxy.rules.pattern import Test
 
 
 class Query:
     """A request as rules see it: built once, asked by many."""
 
-    __slots__ = ("bit", "cased", "end", "host", "method", "page_host", "start", "third", "url")
+    __slots__ = (
+        "bit", "cased", "end", "host", "method", "page", "page_host", "start", "third", "url",
+    )  # fmt: skip
 
     def __init__(self, request: Request, *, strict: bool) -> None:
         """Name the request for rules.
@@ -39,10 +43,46 @@ class Query:
         self.cased, self.start, self.end = normal_url(request.url, request.host)
         self.url = self.cased.lower()
         self.host = request.host
+        self.page = request.page
         self.page_host = request.page_host
         self.method = request.method
         self.third = request.third_party if strict else request.cross_site
         self.bit = _strict_bit(request) if strict else BITS[request.type]
+
+    @classmethod
+    def of_url(cls, url: str, end: int, host: str, page: str, page_host: str, kind: Type) -> Query:
+        """A request of which only its address, page and type are known; its host ends at `end`."""
+        query = cls.__new__(cls)
+        query.cased = url
+        query.start = end - len(host)
+        query.end = end
+        query.url = url.lower()
+        query.host = host
+        query.page = page
+        query.page_host = page_host
+        query.method = "GET"
+        query.third = crosses_sites(kind, host, page_host)
+        query.bit = BITS[kind]
+        return query
+
+    def on_page(self) -> Query:
+        """The page, as the request that fetched it."""
+        return Query(document(self.page, self.page_host), strict=False)
+
+
+def document(url: str, host: str) -> Request:
+    """A page, as the request that fetched it."""
+    return Request(
+        url=url, host=host, page=url, page_host=host, type="document", third_party=False,
+        cross_site=False,
+    )  # fmt: skip
+
+
+def crosses_sites(kind: Type, host: str, page_host: str) -> bool:
+    """Whether a request goes to another site than its page's; one of no page crosses."""
+    if not page_host:
+        return kind != "document"  # nobody known asked for it: the strictest that fits
+    return host != page_host and site_of(host) != site_of(page_host)
 
 
 def _strict_bit(request: Request) -> int:
@@ -51,6 +91,24 @@ def _strict_bit(request: Request) -> int:
     if request.type == "other" or request.guessed:
         return NO_DOCUMENT
     return BITS[request.type]
+
+
+_PLACES: Final[dict[str, tuple[str, int]]] = {}
+_MEMO: Final = 8192
+
+
+def place_of(url: str) -> tuple[str, int]:
+    """Host of a URL, and where it ends in it; -1 where the URL spells its host unlike we do."""
+    slash = url.find("/", 8)
+    front = url[:slash] if slash > 0 else url
+    place = _PLACES.get(front)
+    if place is None:
+        host = host_of(url)
+        normal, _, end = normal_url(url, host)
+        if len(_PLACES) >= _MEMO:
+            _PLACES.clear()
+        place = _PLACES[front] = host, end if host and normal is url else -1
+    return place
 
 
 def normal_url(url: str, host: str) -> tuple[str, int, int]:
