@@ -1,33 +1,28 @@
-"""Our proxy as a process, everything on; it prints its address, and ends with its input."""
+"""`optout run` as a process, everything on, but that one name leads to the origin of the bench."""
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 
 import names
 from optout_proxy import shipped
 from optout_proxy.ledger import Ledger
-from optout_proxy.proxy.runner import running_proxy
+from optout_proxy.proxy.runner import run_proxy
 from optout_proxy.registry import load
 
 
-async def main() -> None:
-    folder = Path(sys.argv[1])
+def ready(address: str) -> None:
     names.lead()
-    registry = load(shipped.folder() / "config.toml")
-    ledger = Ledger(folder / "ledger")
-    async with running_proxy(
-        registry.engine,
-        ledger,
-        folder=folder,
-        listen="127.0.0.1:0",
-        settings={"ssl_insecure": True},
-    ) as proxy:
-        print(proxy.address, flush=True)
-        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-    ledger.close()
+    print(address, flush=True)
 
 
-asyncio.run(main())
+folder = Path(sys.argv[1])
+run_proxy(
+    load(shipped.folder() / "config.toml"),
+    Ledger(folder / "ledger"),
+    folder=folder,
+    listen="127.0.0.1:0",
+    settings={"ssl_insecure": True},
+    on_ready=ready,
+)

@@ -6,17 +6,48 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
+from mitmproxy import http
 from mitmproxy.addonmanager import AddonManager
 
 from loopback import Tap  # noqa: F401 - imports mitmproxy with its warnings kept down
 from optout_proxy.errors import OptoutError
-from optout_proxy.proxy import reload, runner, selftest
+from optout_proxy.proxy import mends, reload, runner, selftest
 from optout_proxy.proxy.admissions import Admissions
 from optout_proxy.proxy.enforcement import Enforcement
 from optout_proxy.proxy.guard import GuardedAddons
 from optout_proxy.proxy.pins import Pins
 from optout_proxy.proxy.runner import running_proxy
 from scripted import Notebook, Scripted
+
+# Mends.
+
+LINES = ((b"Cookie", b"a=1"), (b"X-\xff", b"\xffe"), (b"cookie", b"b=2"), (b"Empty", b""))
+LOOKED_UP = [
+    ("COOKIE", ["a=1", "b=2"], "a=1, b=2"),
+    (b"cookie", ["a=1", "b=2"], "a=1, b=2"),
+    ("x-\udcff", ["\udcffe"], "\udcffe"),
+    ("empty", [""], ""),
+    ("other", [], None),
+]
+
+
+@pytest.mark.parametrize("light", [False, True])
+@pytest.mark.parametrize(("name", "values", "joined"), LOOKED_UP)
+def test_headers_are_found_as_mitmproxy_finds_them(monkeypatch, light, name, values, joined):
+    if light:
+        monkeypatch.setattr(http.Headers, "get_all", mends._get_all)
+        monkeypatch.setattr(http.Headers, "get", mends._get, raising=False)
+        monkeypatch.setattr(http.Headers, "__contains__", mends._contains)
+    headers = http.Headers(LINES)
+    assert headers.get_all(name) == values
+    assert headers.get(name) == joined
+    assert headers.get(name, "none") == ("none" if joined is None else joined)
+    assert (name in headers) is bool(values)
+
+
+def test_no_two_flows_have_one_name():
+    assert len({mends._another() for _ in range(1000)}) == 1000
+
 
 # Admissions.
 

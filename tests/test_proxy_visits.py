@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from optout_proxy.proxy.visits import Visits
+from optout_proxy.proxy.visits import Visits, signs_of
 
 PAGE = "https://www.mass.gov/"
 PLUGIN = "https://www.facebook.com/plugins/like.php?href=x"
@@ -15,9 +15,10 @@ CDN = "https://static.xx.fbcdn.net/rsrc.php"
 
 
 def headers(**fields):
-    return tuple(
+    lines = tuple(
         (name.replace("_", "-").encode(), value.encode()) for name, value in fields.items()
     )
+    return signs_of(lines)
 
 
 def document(url, site="none", **more):
@@ -69,7 +70,7 @@ ROWS = [
     ("one without Referer from a visited site", [document(HOME)], call(CALL), False),
     ("one without Referer from a site only framed", [frame(PLUGIN)], call(CALL), True),
     ("one without Referer to another site", [document(PAGE)], call(CALL, "cross-site"), False),
-    ("one of which nothing is known", [], (CALL, ()), False),
+    ("one of which nothing is known", [], (CALL, {}), False),
     ("a visit itself", [], document(HOME), False),
     (
         "a frame's own request, from a visited page",
@@ -121,7 +122,7 @@ def test_who_asks_is_told_by_what_was_opened(what, before, asked, embed):
 UNSURE = [
     ("an address pushed by script", [document(HOME)], call(CALL, Referer=HOME + "friends")),
     ("a site nobody navigated to", [], call(CALL, Referer=HOME)),
-    ("nobody", [], (CALL, ())),
+    ("nobody", [], (CALL, {})),
 ]
 
 

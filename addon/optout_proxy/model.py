@@ -64,6 +64,12 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     body: bytes | None = None
     """The request body where it was looked at; None where there is none or it was not."""
 
+    def inside_embed(self) -> Request:
+        """The request, taken for one from inside a frame that another site embeds."""
+        if self.type == "document":
+            return self
+        return msgspec.structs.replace(self, third_party=True, cross_site=True, embed=True)
+
 
 class RuleRef(msgspec.Struct, frozen=True):
     """Where the rule that decided stands."""

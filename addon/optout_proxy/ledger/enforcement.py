@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -11,7 +12,7 @@ from optout_proxy.hosts import site_of
 from optout_proxy.model import NOTHING, Removed
 
 if TYPE_CHECKING:
-    from optout_proxy.model import Credit, Request
+    from optout_proxy.model import Credit, Request, RuleRef
 
 _LONGEST_HOST: Final = 253
 """RFC 1035: no host name is longer."""
@@ -64,7 +65,7 @@ def enforcement(
         credit.action,
         cut(_site(request), _LONGEST_HOST),
         cut(request.host, _LONGEST_HOST),
-        cut(f"{rule.file}:{rule.line}", _LONGEST_TEXT) if rule else "",
+        _place(rule) if rule else "",
         _limited(credit.removed) if credit.removed else NOTHING,
     )
     return _with_addresses(line, request) if full else line
@@ -90,6 +91,12 @@ def cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
+@lru_cache(1024)
+def _place(rule: RuleRef) -> str:
+    return cut(f"{rule.file}:{rule.line}", _LONGEST_TEXT)
+
+
+@lru_cache(1024)
 def _limited(removed: Removed) -> Removed:
     return Removed(_few(removed.cookies), _few(removed.params), _few(removed.headers))
 

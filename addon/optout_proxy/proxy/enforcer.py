@@ -55,13 +55,12 @@ class Enforcer(Gate):
             return
         engine = self._enforcement.engine
         requests = to_requests(flow, engine, self._enforcement.visits)
-        if any(engine.wants_body(request) for request in requests):
-            size = body_size(flow.request)
-            if size is not None and 0 < size <= MOST_BODY:
+        size = body_size(flow.request)
+        if size != 0 and any(engine.wants_body(request) for request in requests):
+            if size is not None and size <= MOST_BODY:
                 self._waiting[flow] = engine
                 return
-            if size != 0:
-                self._enforcement.note("body-not-inspected", host=requests[0].host)
+            self._enforcement.note("body-not-inspected", host=requests[0].host)
         self._settle(flow, requests, engine)
         if flow.response is None:
             flow.request.stream = True

@@ -7,13 +7,14 @@ out, so that what no rule names leaves exactly as it came.
 from __future__ import annotations
 
 import time
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from mitmproxy import http
 from mitmproxy.net.http.status_codes import RESPONSES
 
 from optout_proxy.hosts import normal_host
+from optout_proxy.proxy.visits import signs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,16 +40,16 @@ def to_requests(
     """
     client = flow.client_conn.peername[0]
     headers = flow.request.headers.fields
+    signs = signs_of(headers)
     method = flow.request.data.method.decode("latin-1")
     named = []
     for host in hosts_of(flow):
         url = url_of(flow.request, host)
-        name = partial(engine.name, url, method=method, headers=headers, body=body)
-        embed = visits.embed(client, url, headers)
-        request = name(embed=embed)
-        if embed is None and not request.embed and visits.guess(client, url, headers):
-            request = name(embed=True)
-        visits.saw(client, url, headers)
+        embed = visits.embed(client, url, signs)
+        request = engine.name(url, method=method, headers=headers, embed=embed, body=body)
+        if embed is None and not request.embed and visits.guess(client, url, signs):
+            request = request.inside_embed()
+        visits.saw(client, url, signs)
         named.append(request)
     return tuple(named)
 
@@ -104,11 +105,15 @@ def url_of(request: http.Request, host: str) -> str:
 
 def body_size(request: http.Request) -> int | None:
     """Bytes of the body to come: 0 where there is none, None where nobody said."""
-    sizes = {value for name, value in request.headers.fields if name.lower() == b"content-length"}
-    if len(sizes) == 1 and (size := sizes.pop().strip()).isdigit():
+    sizes = set()
+    for name, value in request.headers.fields:
+        low = name.lower()
+        if low == b"transfer-encoding":
+            return None
+        if low == b"content-length":
+            sizes.add(value.strip())
+    if len(sizes) == 1 and (size := sizes.pop()).isdigit():
         return int(size)
-    if "transfer-encoding" in request.headers:
-        return None
     # Only HTTP/2 and later can carry a body without announcing it.
     silent = request.is_http10 or request.is_http11 or request.data.method in _BODILESS
     return 0 if silent else None

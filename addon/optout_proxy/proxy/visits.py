@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from optout_proxy.model import Headers
 
 type Signs = dict[bytes, bytes]
+"""Of a request's header lines those that tell who asks; `signs_of` picks them out."""
 
 _SIGNS: Final = frozenset(
     {b"accept", b"referer", b"sec-fetch-dest", b"sec-fetch-site", b"sec-fetch-storage-access"}
@@ -56,9 +57,8 @@ class Visits:
         self._entries = entries
         self._memory: OrderedDict[str, _Client] = OrderedDict()
 
-    def saw(self, client: str, url: str, headers: Headers) -> None:
+    def saw(self, client: str, url: str, signs: Signs) -> None:
         """Remember `url` if it is asked for as a document or as a frame."""
-        signs = _signs(headers)
         if _is_visit(url, signs):
             memory = self._of(client)
             memory.documents.put(_address(url), False)
@@ -67,12 +67,11 @@ class Visits:
             embedded = self._frame_is_embedded(client, url, signs)
             self._of(client).documents.put(_address(url), embedded)
 
-    def embed(self, client: str, url: str, headers: Headers) -> bool | None:
+    def embed(self, client: str, url: str, signs: Signs) -> bool | None:
         """Whether the request comes from inside a frame that another site embeds.
 
         None where there is no sure sign of it: then declared embeds come first, and `guess` last.
         """
-        signs = _signs(headers)
         if _is_visit(url, signs):
             return False
         marked = b"sec-fetch-storage-access" in signs
@@ -83,12 +82,12 @@ class Visits:
         # The mark alone says too little: whoever does not know what we know would take it for one.
         return self._guess(client, asker) if known is None and marked and asker else known
 
-    def guess(self, client: str, url: str, headers: Headers) -> bool:
+    def guess(self, client: str, url: str, signs: Signs) -> bool:
         """Whether to take a request without a sure sign for an embed's; False where nobody asked.
 
         Towards less: only a site that the client lately opened by itself is taken for visited.
         """
-        asker = _asker(url, _signs(headers))
+        asker = _asker(url, signs)
         return bool(asker) and self._guess(client, asker)
 
     def _frame_is_embedded(self, client: str, url: str, signs: Signs) -> bool:
@@ -157,7 +156,8 @@ class _Recent:
         return flag
 
 
-def _signs(headers: Headers) -> Signs:
+def signs_of(headers: Headers) -> Signs:
+    """The header lines of a request that tell who asks, by their names in lower case."""
     return {low: value for name, value in headers if (low := name.lower()) in _SIGNS}
 
 
