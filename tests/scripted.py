@@ -58,10 +58,6 @@ class Scripted:
     def inspects(self, host: str) -> bool:
         return host not in self.hidden
 
-    def may_stop(self, host: str) -> bool:
-        named = self.stops | self.strips | self.reads_bodies
-        return any(entry.partition("/")[0] == host for entry in named)
-
     def wants_body(self, request: Request) -> bool:
         return request.host in self.reads_bodies
 

@@ -506,13 +506,14 @@ def test_an_authority_that_differs_from_the_tunnel_is_named_too(tmp_path):
 
 
 def test_a_server_met_once_and_known_to_speak_http1_gets_one_connection(tmp_path):
-    # The host may be stopped, so it is not connected to before a decision, and its protocol is
-    # not known at the first handshake.
-    engine = Scripted(stops=frozenset({f"{SITE}/t"}))
+    # No host is connected to before a decision, so its protocol is not known at the first
+    # handshake.
     paths = [f"/{n}" for n in range(8)]
 
     async def main(net):
-        await net.get(f"https://{SITE}/")
+        async with net.tls(SITE, alpn=("h2", "http/1.1")) as (reader, writer):
+            assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "h2"
+            await _ask_http2(reader, writer, SITE, ["/"])
         before = net.taps[SITE].connections
         async with net.tls(SITE, alpn=("h2", "http/1.1")) as (reader, writer):
             assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "http/1.1"
@@ -521,13 +522,14 @@ def test_a_server_met_once_and_known_to_speak_http1_gets_one_connection(tmp_path
                 assert (await read_response(reader)).body == b"hello"
         assert net.taps[SITE].connections == before + 1
 
-    run(main, tmp_path, engine)
+    run(main, tmp_path)
 
 
-def test_a_host_no_rule_can_stop_gets_the_protocol_its_server_speaks(tmp_path):
+def test_a_server_only_asked_in_http1_is_not_taken_for_one_that_speaks_no_http2(tmp_path):
     async def main(net):
+        await net.get(f"https://{SITE}/")
         async with net.tls(SITE, alpn=("h2", "http/1.1")) as (_reader, writer):
-            assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "http/1.1"
+            assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "h2"
 
     run(main, tmp_path)
 

@@ -97,7 +97,6 @@ def test_the_real_commands_do_the_same(door, level, http2, tmp_path):
     assert faults(seen, level) == []
 
 
-@pytest.mark.xfail(reason="a host that only a general rule can stop is connected to beforehand")
 def test_no_host_is_connected_to_for_a_request_that_is_answered_here():
     seen, _ = seen_at("block", http2=False)
     assert [str(one.row) for one in seen if connected_early(one)] == []

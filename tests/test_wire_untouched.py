@@ -179,6 +179,12 @@ OTHERWISE = {
         b"PUT /bbb HTTP/1.1\r\nContent-Length: 4\r\n\r\nBBBB",
         ANSWER * 2,
     ),
+    # mitmproxy alone gives up on a trailer, and the client waits for ever.
+    "transfer-encoding: Trailing headers": Carried(
+        b"POST /chunked_w_trailing_headers HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"5\r\nhello\r\n6\r\n world\r\n0\r\nVary: *\r\nContent-Type: text/plain\r\n\r\n",
+        ANSWER,
+    ),
     # A page: Google Analytics is told of the opt-out on the page's own host.
     "sample: Firefox GET": OK
     + b"Set-Cookie: AMP_TOKEN=%24OPT_OUT; Path=/; Max-Age=34560000\r\n\r\nok",
@@ -449,11 +455,9 @@ def test_a_client_that_waits_to_be_told_to_go_on_is_told(method, door, tmp_path)
     assert taken[host_of(0)] == heard
 
 
-@pytest.mark.xfail(reason="mitmproxy gives up on a trailer over HTTP/1, and the client waits")
 @pytest.mark.parametrize("side", ["request", "response"])
-def test_a_trailer_does_not_keep_the_body_from_coming(side, tmp_path):
-    whole = b"2\r\nok\r\n0\r\n"
-    trailed = whole + b"X-Sum: 1\r\n\r\n"
+def test_a_trailer_goes_through_as_it_came(side, tmp_path):
+    trailed = b"2\r\nok\r\n0\r\nX-Sum: 1\r\nx-sum: 2\r\n\r\n"
     asking = asks(b"PUT /", b"TE: trailers", b"Transfer-Encoding: chunked", body=trailed)
     saying = says(b"200 OK", b"Trailer: X-Sum", b"Transfer-Encoding: chunked", body=trailed)
     asking = asking if side == "request" else asks()
@@ -473,7 +477,7 @@ def test_a_trailer_does_not_keep_the_body_from_coming(side, tmp_path):
         return b""
 
     came, taken = _with(product, tmp_path, speaks, play)
-    assert whole in (came if side == "response" else taken[host_of(0)])
+    assert trailed in (came if side == "response" else taken[host_of(0)])
     assert came.startswith(b"HTTP/1.1 200 OK")
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _DNS_PORTS: Final = frozenset({53, 5353})
 _HTTP1: Final = b"http/1.1"
+_HTTP2: Final = b"h2"
 _HALF_A_RECORD: Final = frozenset({b"\x16", b"\x16\x03"})
 _REQUEST_LINE: Final = re.compile(rb"[\r\n]*[A-Z]{1,20}(?: |\Z)")
 
@@ -35,8 +36,8 @@ _REQUEST_LINE: Final = re.compile(rb"[\r\n]*[A-Z]{1,20}(?: |\Z)")
 class Inspection(Gate):
     """Chooses between tunnel and inspection, and is the last gate before any socket.
 
-    A host that no rule can stop is connected to early, so that the client gets the protocol the
-    server speaks; every other host is connected to only after a decision admitted it.
+    What is tunnelled is connected to at once; where we look inside, a host is connected to only
+    after a decision admitted it: any of its requests may be one that is answered here.
     """
 
     name = "optout-inspection"
@@ -68,7 +69,7 @@ class Inspection(Gate):
             return False
         if starts_like_tls_record(seen) or _REQUEST_LINE.match(seen):
             return False
-        return not any(self._enforcement.engine.inspects(host) for host in _hosts(context))
+        return not self._inspects_any(_hosts(context))
 
     def tls_clienthello(self, data: ClientHelloData) -> None:
         context = data.context
@@ -80,23 +81,19 @@ class Inspection(Gate):
         elif self._is_tunnelled(context.client, hosts):
             data.ignore_connection = True
             self._enforcement.admissions.tunnel(context.client.id, hosts)
-        elif self._may_stop_any(hosts):
+        else:
             data.establish_server_tls_first = False
             self._offer_known_protocol(context.client, hosts)
-        else:
-            data.establish_server_tls_first = context.server.tls
-            self._enforcement.admissions.admit(context.client.id, hosts)
 
     def _is_tunnelled(self, client: Client, hosts: tuple[str, ...]) -> bool:
-        engine = self._enforcement.engine
-        if not any(engine.inspects(host) for host in hosts):
+        if not self._inspects_any(hosts):
             return True
-        passes = engine.choices.pinned == "pass"
+        passes = self._enforcement.engine.choices.pinned == "pass"
         return passes and self._enforcement.pins.rejects(client.peername[0], hosts[-1])
 
-    def _may_stop_any(self, hosts: Iterable[str]) -> bool:
+    def _inspects_any(self, hosts: Iterable[str]) -> bool:
         engine = self._enforcement.engine
-        return any(engine.may_stop(host) for host in hosts)
+        return any(engine.inspects(host) for host in hosts)
 
     def _offer_known_protocol(self, client: Client, hosts: tuple[str, ...]) -> None:
         # Not connected yet, so the server cannot be asked. HTTP/2 to the client with HTTP/1 to
@@ -106,7 +103,7 @@ class Inspection(Gate):
             client.alpn = _HTTP1
 
     def tls_established_server(self, data: TlsData) -> None:
-        if data.conn.sni:
+        if data.conn.sni and _HTTP2 in data.conn.alpn_offers:
             self._protocols.met(plain_host(data.conn.sni), data.conn.alpn)
 
     # Who will not be looked into.
@@ -149,7 +146,7 @@ class Inspection(Gate):
     def _may_connect(self, client: Client, names: Iterable[str | None]) -> bool:
         hosts = {plain_host(name) for name in names if name}
         admitted = self._enforcement.admissions.admitted
-        return not self._may_stop_any(host for host in hosts if not admitted(client.id, host))
+        return not self._inspects_any(host for host in hosts if not admitted(client.id, host))
 
     def _refuse(self, host: str) -> str:
         self._enforcement.note("connection-refused", host=host)
@@ -172,14 +169,14 @@ def _is_upstream_proxy(client: Client, address: tuple[str, int]) -> bool:
 
 
 class _Protocols:
-    """Hosts whose servers were met and speak no HTTP/2."""
+    """Hosts whose servers were offered HTTP/2 and did not take it."""
 
     def __init__(self, entries: int = 1000) -> None:
         self._entries = entries
         self._http1: OrderedDict[str, None] = OrderedDict()
 
     def met(self, host: str, alpn: bytes | None) -> None:
-        if alpn == b"h2":
+        if alpn == _HTTP2:
             self._http1.pop(host, None)
             return
         self._http1[host] = None

@@ -16,6 +16,8 @@ from mitmproxy.proxy.events import DataReceived
 from mitmproxy.proxy.layers.http import _http1
 from mitmproxy.utils import asyncio_utils
 
+from optout_proxy.proxy import trailers
+
 if TYPE_CHECKING:
     from h11._receivebuffer import ReceiveBuffer
     from mitmproxy.proxy.events import ConnectionEvent
@@ -35,6 +37,7 @@ def mend() -> None:
     certs.CertStore.STORE_CAP = STORE_CAP
     _http1.Http1Server.read_headers = _read_request  # type: ignore[method-assign]
     _http1.Http1Client.read_headers = _read_response  # type: ignore[method-assign]
+    trailers.mend()
 
 
 def lighten() -> None:

@@ -58,6 +58,10 @@ _PARAMETERS: Final = (
     ("mitmproxy.proxy.layer", "NextLayer.data_client", "self"),
     ("mitmproxy.proxy.layers.http._http1", "Http1Server.read_headers", "self event"),
     ("mitmproxy.proxy.layers.http._http1", "Http1Client.read_headers", "self event"),
+    ("mitmproxy.proxy.layers.http._http1", "Http1Connection.read_body", "self event"),
+    ("mitmproxy.proxy.layers.http._http1", "Http1Server.send", "self event"),
+    ("mitmproxy.proxy.layers.http._http1", "Http1Client.send", "self event"),
+    ("mitmproxy.proxy.layers.http._http1", "ChunkedReader.__call__", "self buf"),
     ("mitmproxy.proxy.layers.tcp", "TCPLayer.__init__", "self context ignore"),
     ("mitmproxy.proxy.mode_servers", "ProxyConnectionHandler.handle_hook", "self hook"),
     ("mitmproxy.proxy.server", "ConnectionHandler.close_connection", "self connection half_close"),
@@ -196,9 +200,6 @@ class _Rehearsed:
         return Request(url, host_of(url), type=type or "other", method=method, headers=headers)
 
     def inspects(self, _host: str) -> bool:
-        return True
-
-    def may_stop(self, _host: str) -> bool:
         return True
 
     def wants_body(self, _request: Request) -> bool:
