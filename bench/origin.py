@@ -1,5 +1,6 @@
 """An origin on loopback that answers everything with 1 kB, over HTTP/1.1 and HTTP/2.
 
+`/slow` takes a second for a megabyte, over HTTP/1.1 only.
 A process of its own: it prints its two ports, plain and TLS, and ends when its input does.
 """
 
@@ -19,6 +20,8 @@ from loopback import certificates
 
 BODY = b"x" * 1024
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 1024\r\n\r\n"
+SLOW = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 1024000\r\n\r\n"
+PIECES = 20
 FIELDS = [(":status", "200"), ("content-type", "text/html"), ("content-length", "1024")]
 
 
@@ -41,10 +44,19 @@ class Answering(asyncio.Protocol):
                     self.http2.send_data(event.stream_id, BODY, end_stream=True)
             self.transport.write(self.http2.data_to_send())
             return
+        if data.startswith(b"GET /slow"):
+            self.transport.write(SLOW)
+            self.say_slowly(PIECES)
+            return
         self.waiting += data
         asked = self.waiting.count(b"\r\n\r\n")
         self.waiting = self.waiting.rpartition(b"\r\n\r\n")[2] if asked else self.waiting
         self.transport.write((HEAD + BODY) * asked)
+
+    def say_slowly(self, pieces: int) -> None:
+        self.transport.write(b"x" * (1024000 // PIECES))
+        if pieces > 1:
+            asyncio.get_running_loop().call_later(1 / PIECES, self.say_slowly, pieces - 1)
 
 
 async def main() -> None:

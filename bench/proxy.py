@@ -1,4 +1,4 @@
-"""`optout run` as a process, everything on, but that one name leads to the origin of the bench."""
+"""`optout run` as a process, everything on, but that two names lead to the origin of the bench."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The proxy on the wire, against bare `mitmdump -q`: CPU of the proxy process a flow."""
+"""The proxy on the wire, against bare `mitmdump -q`: CPU of the proxy process a flow, and waits."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ import h2.connection
 import h2.events
 
 from measure import Row, row
+from names import FOREIGN, NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).resolve().parent
 BIN = Path(sys.executable).parent
-NAME = "www.mass.gov"
 PEER = f"mitmdump {version('mitmproxy')}"
 FIELDS = {
     "user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
@@ -41,6 +41,7 @@ FIELDS = {
     "cookie": "session=abcdef; _ga=GA1.1.1.2; other=1",
 }
 KINDS = {"HTTP/1.1": 0.5, "HTTPS": 0.5, "HTTP/2": 0.6}
+ANSWERED = "https://www.google-analytics.com/g/collect?v=2&tid=G-TEST"
 CONNECTIONS = 8
 ROUNDS = 3
 
@@ -59,53 +60,78 @@ class Proxy(NamedTuple):
         return pages * os.sysconf("SC_PAGESIZE") / 1e6
 
 
+class Pair(NamedTuple):
+    """Ours, and bare mitmdump."""
+
+    ours: Proxy
+    bare: Proxy
+
+
 def rows(*, quick: bool) -> Iterator[Row]:
     flows = 400 if quick else 2400
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         ports = stack.enter_context(_origin())
-        ours = stack.enter_context(_ours(folder, ports))
-        bare = stack.enter_context(_bare(folder, ports))
-        for kind, first in KINDS.items():
-            mine, theirs = _in_turn(kind, flows, ours, bare)
-            yield row(f"CPU a flow, {kind}", PEER, mine, theirs, "µs", first)
-        asked = "https://www.google-analytics.com/g/collect?v=2&tid=G-TEST"
-        answered = _rate(lambda: _load(ours, "HTTPS", flows, asked), flows)
-        passed = _rate(lambda: _load(bare, "HTTPS", flows), flows)
-        yield row("time a flow, answered here", PEER, 1e6 / answered, 1e6 / passed, "µs", None)
-        extra = ours.memory() - bare.memory()
-        yield Row(
-            "memory over bare",
-            PEER,
-            f"{ours.memory():.0f} MB",
-            f"{bare.memory():.0f} MB",
-            extra,
-            25,
+        both = Pair(
+            stack.enter_context(_ours(folder, ports)), stack.enter_context(_bare(folder, ports))
         )
+        for kind, first in KINDS.items():
+            yield _cpu(f"CPU a flow, {kind}", kind, flows, both, first)
+        yield _cpu("CPU a flow, answered here", "HTTPS", flows, both, 0.35, ANSWERED)
+        yield _cpu("CPU a flow, tunnelled", "HTTPS", flows, both, 0.1, f"https://{FOREIGN}/p")
+        yield _first_byte(both)
+        yield _memory("memory over bare", both.ours.memory() - both.bare.memory(), both, 25)
+        yield _growth(4_000 if quick else 100_000, both)
 
 
-def _in_turn(kind: str, flows: int, ours: Proxy, bare: Proxy) -> tuple[float, float]:
-    spent: dict[Proxy, list[float]] = {ours: [], bare: []}
+def _cpu(measure: str, kind: str, flows: int, both: Pair, first: float, url: str = "") -> Row:
+    """One kind of flow through both; `url` is asked for through ours only."""
+    spent: dict[Proxy, list[float]] = {proxy: [] for proxy in both}
     for proxy in spent:
         asyncio.run(_load(proxy, kind, 200))
     for _ in range(ROUNDS):
         for proxy, times in spent.items():
             before = proxy.cpu()
-            asyncio.run(_load(proxy, kind, flows))
+            asyncio.run(_load(proxy, kind, flows, url if proxy is both.ours else ""))
             times.append((proxy.cpu() - before) / flows)
-    return median(spent[ours]), median(spent[bare])
+    return row(measure, PEER, *(median(spent[proxy]) for proxy in both), "µs", first)
 
 
-def _rate(load, flows: int) -> float:
+def _first_byte(both: Pair) -> Row:
+    """Until the first byte of a body that takes a second: in milliseconds, not as a ratio."""
+    mine, theirs = (median(asyncio.run(_wait(proxy)) for _ in range(3)) for proxy in both)
+    return Row("first byte of a slow 1 MB", PEER, f"{mine:.0f} ms", f"{theirs:.0f} ms", mine, 50)
+
+
+async def _wait(proxy: Proxy) -> float:
+    reader, writer = await _connect(proxy, "HTTPS", NAME)
     started = time.perf_counter()
-    asyncio.run(load())
-    return flows / (time.perf_counter() - started)
+    writer.write(f"GET /slow HTTP/1.1\r\nHost: {NAME}\r\n\r\n".encode())
+    await reader.readuntil(b"\r\n\r\n")
+    await reader.readexactly(1)
+    waited = time.perf_counter() - started
+    writer.transport.abort()
+    return waited * 1000
+
+
+def _growth(flows: int, both: Pair) -> Row:
+    """Memory that many flows add, in megabytes."""
+    before = both.ours.memory()
+    for proxy in both:
+        asyncio.run(_load(proxy, "HTTP/1.1", flows))
+    grown = both.ours.memory() - before
+    return _memory(f"memory over {flows:,} flows", grown, both, 5)
+
+
+def _memory(measure: str, more: float, both: Pair, first: float) -> Row:
+    mine, theirs = both.ours.memory(), both.bare.memory()
+    return Row(measure, PEER, f"{mine:.0f} MB", f"{theirs:.0f} MB", more, first)
 
 
 async def _load(proxy: Proxy, kind: str, flows: int, url: str = "") -> None:
     work = _speak_h2 if kind == "HTTP/2" else _speak_h1
     share = flows // CONNECTIONS
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(600):
         await asyncio.gather(*(work(proxy, kind, share, url) for _ in range(CONNECTIONS)))
 
 

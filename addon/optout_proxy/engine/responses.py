@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from optout_proxy.engine.tool import Tool
     from optout_proxy.resources import Resources
 
+type Sent = dict[str, str]
+"""The cookies that came with a request, by name."""
+
 _UNTOUCHED: Final = ResponseDecision()
 _IDENTIFYING: Final = frozenset({b"etag", b"accept-ch", b"critical-ch"})
 """Response headers by which a browser is told apart later: a validator it will send back, and the
@@ -145,21 +148,21 @@ class Inbound:
                 (key, cookies.session_only(line, now=now) if key.lower() == b"set-cookie" else line)
                 for key, line in draft.headers
             )
-        added = [*self._expiring(draft, case), *self._page_opt_out(draft, case)]
+        sent = _sent(case.request)
+        added = [*self._expiring(draft, case, sent), *self._page_opt_out(draft, case, sent)]
         draft.headers += tuple((b"Set-Cookie", line) for line in added)
 
-    def _expiring(self, draft: Draft, case: Case) -> Iterator[bytes]:
+    def _expiring(self, draft: Draft, case: Case, sent: Sent) -> Iterator[bytes]:
         """Lines that make the browser forget the tools' cookies that it sent."""
-        for name in _sent(case.request):
+        for name in sent:
             if taker := self._force.page_taker(name, case):
                 draft.credit(taker.tool.id, self._force.level(taker.tool, case), taker.ref)
                 yield from cookies.expiring(name, case.host)
 
-    def _page_opt_out(self, draft: Draft, case: Case) -> Iterator[bytes]:
+    def _page_opt_out(self, draft: Draft, case: Case, sent: Sent) -> Iterator[bytes]:
         """Opt-out cookies that a tool's code looks for on the page's own host."""
         if case.request.type != "document":
             return
-        sent = _sent(case.request)
         for tool, cookie in self._force.page_cookies(case):
             if sent.get(cookie.name) != cookie.value:
                 draft.credit(tool.id, self._force.level(tool, case), None)
@@ -167,8 +170,8 @@ class Inbound:
 
     def _opt_out(self, draft: Draft, case: Case) -> None:
         """Opt-out cookies that the browser keeps on the tool's own host."""
-        sent = _sent(case.request)
         for tool, cookie in self._force.supplied(case):
+            sent = _sent(case.request)
             if sent.get(cookie.name) != cookie.value:
                 line = cookies.set_cookie(
                     cookie.name, cookie.value, domain=cookie.host, max_age=_FOR_GOOD
@@ -194,7 +197,7 @@ def _shortened(line: bytes, taker: Taker, now: datetime) -> bytes | None:
     return None
 
 
-def _sent(request: Request) -> dict[str, str]:
+def _sent(request: Request) -> Sent:
     """The cookies that came with the request, by name."""
     found: dict[str, str] = {}
     for value in headers.values(request.headers, b"cookie"):
