@@ -6,12 +6,14 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
-from mitmproxy import http
+from mitmproxy import hooks, http
 from mitmproxy.addonmanager import AddonManager
+from mitmproxy.proxy.layers.http import HttpRequestHeadersHook
+from mitmproxy.test.tflow import tflow
 
 from loopback import Tap  # noqa: F401 - imports mitmproxy with its warnings kept down
 from optout_proxy.errors import OptoutError
-from optout_proxy.proxy import mends, reload, runner, selftest
+from optout_proxy.proxy import lighter, reload, runner, selftest
 from optout_proxy.proxy.admissions import Admissions
 from optout_proxy.proxy.enforcement import Enforcement
 from optout_proxy.proxy.guard import GuardedAddons
@@ -19,7 +21,7 @@ from optout_proxy.proxy.pins import Pins
 from optout_proxy.proxy.runner import running_proxy
 from scripted import Notebook, Scripted
 
-# Mends.
+# What is lighter.
 
 LINES = ((b"Cookie", b"a=1"), (b"X-\xff", b"\xffe"), (b"cookie", b"b=2"), (b"Empty", b""))
 LOOKED_UP = [
@@ -35,9 +37,9 @@ LOOKED_UP = [
 @pytest.mark.parametrize(("name", "values", "joined"), LOOKED_UP)
 def test_headers_are_found_as_mitmproxy_finds_them(monkeypatch, light, name, values, joined):
     if light:
-        monkeypatch.setattr(http.Headers, "get_all", mends._get_all)
-        monkeypatch.setattr(http.Headers, "get", mends._get, raising=False)
-        monkeypatch.setattr(http.Headers, "__contains__", mends._contains)
+        monkeypatch.setattr(http.Headers, "get_all", lighter._get_all)
+        monkeypatch.setattr(http.Headers, "get", lighter._get, raising=False)
+        monkeypatch.setattr(http.Headers, "__contains__", lighter._contains)
     headers = http.Headers(LINES)
     assert headers.get_all(name) == values
     assert headers.get(name) == joined
@@ -46,7 +48,14 @@ def test_headers_are_found_as_mitmproxy_finds_them(monkeypatch, light, name, val
 
 
 def test_no_two_flows_have_one_name():
-    assert len({mends._another() for _ in range(1000)}) == 1000
+    assert len({lighter._another() for _ in range(1000)}) == 1000
+
+
+def test_a_hook_tells_its_arguments_however_they_are_looked_up(monkeypatch):
+    hook = HttpRequestHeadersHook(tflow())
+    told = hook.args()
+    monkeypatch.setattr(hooks.Hook, "args", lighter._args)
+    assert [hook.args(), hook.args()] == [told, told]
 
 
 # Admissions.

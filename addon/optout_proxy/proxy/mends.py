@@ -1,20 +1,15 @@
-"""What is mended in mitmproxy: hangs and costs, each named with its reason.
+"""What is mended in mitmproxy: what hangs, and a store too small, each named with its reason.
 
 Everything touched here is listed in `selftest`, which refuses to run where it has changed.
 """
 
 from __future__ import annotations
 
-from copy import deepcopy
-from itertools import count
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final
-from uuid import uuid4
+from typing import TYPE_CHECKING, Final
 
-from mitmproxy import certs, connection, flow, http, optmanager
+from mitmproxy import certs
 from mitmproxy.proxy.events import DataReceived
 from mitmproxy.proxy.layers.http import _http1
-from mitmproxy.utils import asyncio_utils
 
 from optout_proxy.proxy import trailers
 
@@ -26,8 +21,6 @@ if TYPE_CHECKING:
 STORE_CAP: Final = 5000
 """Certificates kept. mitmproxy's 100 is fewer than a day of browsing needs; each costs 1.3 ms."""
 
-_CANNOT_CHANGE: Final = (bool, int, str, type(None))
-
 _server_read_headers = _http1.Http1Server.read_headers
 _client_read_headers = _http1.Http1Client.read_headers
 
@@ -38,66 +31,6 @@ def mend() -> None:
     _http1.Http1Server.read_headers = _read_request  # type: ignore[method-assign]
     _http1.Http1Client.read_headers = _read_response  # type: ignore[method-assign]
     trailers.mend()
-
-
-def lighten() -> None:
-    """Drop checks, copies and names that only add-ons of others would need.
-
-    mitmproxy checks the types of every message it builds, an eighth of the time left; copies an
-    option each time it looks at one, twenty times a request; lowers every header's name for each
-    of the nineteen it looks up; draws 16 random bytes for each thing it numbers; and names each
-    of its tasks for a debugger.
-    """
-    http.MessageData.__post_init__ = _nothing  # type: ignore[method-assign]
-    optmanager._Option.current = _current  # type: ignore[method-assign] # noqa: SLF001 - no other way in
-    http.Headers.get_all = _get_all  # type: ignore[method-assign]
-    http.Headers.get = _get  # type: ignore[method-assign,assignment]
-    http.Headers.__contains__ = _contains  # type: ignore[method-assign,assignment]
-    for module in (flow, connection):
-        vars(module)["uuid"] = SimpleNamespace(uuid4=_another)
-    asyncio_utils.set_task_debug_info = _nothing
-
-
-def _nothing(*_: object, **__: object) -> None:
-    pass
-
-
-_NUMBER: Final = count()
-_PROCESS: Final = uuid4().hex
-
-
-def _another() -> str:
-    """An identifier that no other process and no other call gives."""
-    return f"{_PROCESS}-{next(_NUMBER)}"
-
-
-def _get_all(self: http.Headers, name: str | bytes) -> list[str]:
-    wanted = _lower(name)
-    return [
-        value.decode("utf-8", "surrogateescape")
-        for key, value in self.fields
-        if key.lower() == wanted
-    ]
-
-
-def _get(self: http.Headers, key: str | bytes, default: Any = None) -> Any:
-    values = _get_all(self, key)
-    return ", ".join(values) if values else default
-
-
-def _contains(self: http.Headers, key: object) -> bool:
-    return isinstance(key, str | bytes) and bool(_get_all(self, key))
-
-
-def _lower(name: str | bytes) -> bytes:
-    if isinstance(name, str):
-        name = name.encode("utf-8", "surrogateescape")
-    return name.lower()
-
-
-def _current(self: optmanager._Option) -> Any:
-    value = self._default if self.value is optmanager.unset else self.value
-    return value if isinstance(value, _CANNOT_CHANGE) else deepcopy(value)
 
 
 def _read_request(self: _http1.Http1Server, event: ConnectionEvent) -> CommandGenerator[None]:

@@ -25,7 +25,7 @@ from mitmproxy.options import Options
 from mitmproxy.utils import asyncio_utils
 
 from optout_proxy.errors import OptoutError
-from optout_proxy.proxy import authority, mends, options, reload, selftest
+from optout_proxy.proxy import authority, lighter, mends, options, reload, selftest
 from optout_proxy.proxy.enforcement import Enforcement, settings_adopted, settings_refused
 from optout_proxy.proxy.enforcer import Enforcer
 from optout_proxy.proxy.guard import guard
@@ -110,7 +110,7 @@ async def running_proxy(
     authority.ensure(folder)
     mends.mend()
     if not extra:
-        mends.lighten()
+        lighter.lighten()
     enforcement = Enforcement(engine, ledger)
     master = _Master(Options(), enforcement, extra)
     master.options.update(

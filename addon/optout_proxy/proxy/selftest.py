@@ -50,6 +50,8 @@ _PARAMETERS: Final = (
     ("mitmproxy.addons.proxyserver", "Proxyserver.setup_servers", "self"),
     ("mitmproxy.addons.proxyserver", "Servers.update", "self modes"),
     ("mitmproxy.flow", "Flow.kill", "self"),
+    ("mitmproxy.hooks", "Hook.args", "self"),
+    ("mitmproxy.http", "Headers.get_all", "self name"),
     ("mitmproxy.master", "Master.__init__", "self opts event_loop with_termlog"),
     ("mitmproxy.master", "Master.running", "self"),
     ("mitmproxy.master", "Master.done", "self"),
@@ -64,6 +66,7 @@ _PARAMETERS: Final = (
     ("mitmproxy.proxy.layers.http._http1", "ChunkedReader.__call__", "self buf"),
     ("mitmproxy.proxy.layers.tcp", "TCPLayer.__init__", "self context ignore"),
     ("mitmproxy.proxy.mode_servers", "ProxyConnectionHandler.handle_hook", "self hook"),
+    ("mitmproxy.utils.asyncio_utils", "set_task_debug_info", "task name client"),
     ("mitmproxy.proxy.server", "ConnectionHandler.close_connection", "self connection half_close"),
 )
 
@@ -71,6 +74,7 @@ _FIELDS: Final = (
     ("mitmproxy.tls", "ClientHelloData", "ignore_connection establish_server_tls_first"),
     ("mitmproxy.proxy.server_hooks", "ServerConnectionHookData", "server client"),
     ("mitmproxy.connection", "Server", "address sni error via"),
+    ("mitmproxy.proxy.layers.http._hooks", "HttpResponseHook", "flow"),
     ("mitmproxy.connection", "Client", "sni alpn alpn_offers error proxy_mode"),
 )
 
