@@ -11,6 +11,7 @@ from optout_proxy.model import Action, Credit, Decision, Request, RuleRef
 from optout_proxy.rules.rule import Query
 
 if TYPE_CHECKING:
+    from optout_proxy.engine.places import Place
     from optout_proxy.model import Type
     from optout_proxy.resources import Resources
     from optout_proxy.rules.lists import RuleList, Verdict
@@ -35,12 +36,12 @@ class Community:
     def __init__(self, lists: tuple[Listed, ...]) -> None:
         self._lists = lists
 
-    def might_know(self, url: str, host: str, page_host: str, kind: Type) -> bool:
-        """Whether a list could know a URL; False is certain."""
-        if not self._lists:
-            return False
-        low = url.lower()
-        return any(one.rules.might_stop(low, host, page_host, kind) for one in self._lists)
+    def might_know(self, url: str, place: Place, page_host: str, kind: Type) -> bool:
+        """Whether a list could know a URL (in lower case); False is certain."""
+        for one in self._lists:
+            if one.rules.might_stop(url, place.end, place.host, page_host, kind):
+                return True
+        return False
 
     def may_stop(self, host: str) -> bool:
         """Whether a list that blocks names a host."""

@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from optout_proxy.edits import url as urls
-from optout_proxy.engine import going_on, naming
+from optout_proxy.engine import going_on, naming, plain
 from optout_proxy.engine.answers import answer_for
 from optout_proxy.engine.community import Community
 from optout_proxy.engine.force import InForce
+from optout_proxy.engine.identity import first_party
 from optout_proxy.engine.ladder import action_for, reason_for
 from optout_proxy.engine.outgoing import Outbound
-from optout_proxy.engine.plain import plain_host, plain_url
-from optout_proxy.engine.recognise import Hit, Recogniser
+from optout_proxy.engine.places import Place, Places
+from optout_proxy.engine.plain import DISGUISED_PATH, is_encoded
+from optout_proxy.engine.recognise import Hit, Recogniser, without_body
 from optout_proxy.engine.responses import Inbound
-from optout_proxy.hosts import host_of
+from optout_proxy.hosts import site_of
 from optout_proxy.model import (
     ANSWERED,
     Action,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from optout_proxy.engine.choices import Choices
     from optout_proxy.engine.tool import Tool
     from optout_proxy.resources import Resource, Resources
+    from optout_proxy.rules.rule import Query
 
 _UNKNOWN: Final = Decision("allow", "No tool's rule knows it: it goes as it is.")
 _MEMO: Final = 4096
@@ -58,13 +61,17 @@ class Engine:
         self.choices = choices
         self._resources = resources
         self._community = community or Community(())
-        self._operators = naming.Operators(self.tools.values())
         everyone = tuple(self.tools.values())
+        self._operators = naming.Operators(everyone)
         force = InForce(self.tools, choices)
         self._recogniser = Recogniser(everyone)
+        self._bodiless = without_body(everyone)
         self._outbound = Outbound(everyone, force, choices)
         self._inbound = Inbound(self.tools, force, choices, self.inspects, resources)
-        self._sieve = Sieve((*self._recogniser.indexes, *force.indexes), force.hosts)
+        indexes = (*self._recogniser.indexes, *force.indexes)
+        self._sieve = Sieve(indexes, force.hosts, marks=DISGUISED_PATH)
+        self._places = Places(self._know)
+        self._pages = Places(self._know)
         self._opened: dict[str, bool] = {}
         self._stoppable: dict[str, bool] = {}
 
@@ -88,19 +95,19 @@ class Engine:
         None where nobody watched, and then the page's address tells.
         """
         lines = naming.Lines(headers)
-        host = plain_host(host_of(url))
+        place = self._places.of(url)
         kind, guessed = (type, False) if type else naming.type_of(url, method, lines)
-        page = naming.page_of(lines, host) if page is None else page
-        page_host = plain_host(host_of(page))
+        page = naming.page_of(lines, place.host) if page is None else page
+        asking = self._pages[page]
         if embed is None:
-            embed = bool(lines[b"sec-fetch-storage-access"]) or self._is_frame(page, page_host)
-        third, crosses = naming.party_of(kind, host, page_host, lines, self._operators)
+            embed = bool(lines[b"sec-fetch-storage-access"]) or self._is_frame(page, asking)
+        third, crosses = naming.party_of(kind, place, asking, lines)
         is_frame_own = embed and kind != "document"
         return Request(
             url=url,
-            host=host,
+            host=place.host,
             page=page,
-            page_host=page_host,
+            page_host=asking.host,
             type=kind,
             guessed=guessed,
             method=method,
@@ -111,11 +118,21 @@ class Engine:
             body=body,
         )
 
-    def _is_frame(self, page: str, page_host: str) -> bool:
-        if self._operators.of(page_host) is None:
+    def _is_frame(self, page: str, place: Place) -> bool:
+        if place.operator is None:
             return False
-        frames = self._operators.only_frames(page_host)
-        return self._recogniser.is_embed(page, page_host, only_frames=frames)
+        frames = self._operators.only_frames(place.site)
+        return self._recogniser.is_embed(page, place.host, only_frames=frames)
+
+    def _know(self, host: str) -> tuple[str | None, bool, bool, bool]:
+        """What `Place` says of a host."""
+        is_run = any(tool.runs(site_of(host)) for tool in self.tools.values())
+        return (
+            self._operators.of(host),
+            is_run or self._sieve.names(host),
+            self.choices.covers(host),
+            self.choices.inspects_pages_of(host),
+        )
 
     # -- what the wire asks before there is a request ------------------------------------------
 
@@ -139,12 +156,14 @@ class Engine:
 
     def wants_body(self, request: Request) -> bool:
         """Whether a `[[body]]` rule in force asks to see the body of a request."""
-        page_host = _page_host(request)
-        asking = self._recogniser.body_tools(request)
+        if request.method in self._bodiless:
+            return False
+        query, page_host = plain.query(request), _page_host(request)
+        asking = self._recogniser.body_tools(query)
         if any(self.choices.level(tool.id, page_host) != "allow" for tool in asking):
-            hit = self._recogniser.hit(request)
+            hit = self._recogniser.hit(request, query)
             return hit is None or self._action(hit, page_host)[1] not in ANSWERED
-        return self._outbound.blanks_in(request, page_host)
+        return self._outbound.blanks_in(request, query, page_host)
 
     # -- deciding ------------------------------------------------------------------------------
 
@@ -154,25 +173,47 @@ class Engine:
         Equal to `decide(name(url, page=page, type=type))`, and much quicker where no rule could
         know it: most requests of a capture.
         """
-        host, page_host = plain_host(host_of(url)), plain_host(host_of(page))
+        place, asking = self._places.of(url), self._pages[page]
         if (
-            url.startswith(host, url.find("://") + 3)
-            and not self._sieve.catches(plain_url(url).lower(), host)
-            and not self._outbound.might_change(url, host, type)
-            and self._operators.of(page_host) is None
-            and not self._community.might_know(url, host, page_host, type)
+            asking.operator is None
+            and not place.is_inspected
+            and self._passes(url, place, asking.host, type)
         ):
             return _UNKNOWN
         return self.decide(self.name(url, page=page, type=type))
 
+    def _passes(self, url: str, place: Place, page_host: str, kind: Type) -> bool:
+        """Whether nothing could concern a request by its address: so with most, and quick to tell.
+
+        True is certain, unless it has a body or belongs to an inspected page's own site.
+        """
+        if place.is_named or place.end < 0 or is_encoded(url):
+            return False
+        low = url.lower()
+        return not (
+            self._sieve.catches(low, place.end)
+            or self._community.might_know(low, place, page_host, kind)
+        )
+
     def decide(self, request: Request) -> Decision:
         """What is done about a request, and why."""
-        hit = self._recogniser.hit(request)
+        place = self._places.of(request.url)
+        if not (
+            place.is_covered
+            or request.body
+            or (request.type == "document" and going_on.is_asked(request))
+            or (place.is_inspected and first_party(request))
+        ) and self._passes(request.url, place, request.page_host, request.type):
+            return _UNKNOWN
+        return self._decide(request, plain.query(request))
+
+    def _decide(self, request: Request, query: Query) -> Decision:
+        hit = self._recogniser.hit(request, query)
         page_host = _page_host(request)
         if asked_for := going_on.granted(request):
             return _went_on(hit, asked_for)
         if hit is None:
-            return self._unrecognised(request, page_host)
+            return self._unrecognised(request, query, page_host)
         level, action = self._action(hit, page_host)
         tool = hit.tool
         target = ""
@@ -184,7 +225,7 @@ class Engine:
             return self._stopped(hit, level, action, request, reason, target)
         if hit.role in {"visits", "permits"}:
             return Decision(action, reason, tool.id, hit.role, level, hit.ref)
-        send, removed, accounts = self._outbound.change(request, hit, action, page_host)
+        send, removed, accounts = self._outbound.change(request, query, hit, action, page_host)
         return Decision(
             action, reason, tool.id, hit.role, level, hit.ref,
             send=send, removed=removed, credits=accounts,
@@ -233,12 +274,12 @@ class Engine:
         clean = target.isprintable() and " " not in target
         return target if clean and parts.scheme in {"http", "https"} and parts.hostname else ""
 
-    def _unrecognised(self, request: Request, page_host: str) -> Decision:
+    def _unrecognised(self, request: Request, query: Query, page_host: str) -> Decision:
         """A request no tool's rule knows: community lists, then the page's own identifiers."""
         listed = self._community.decide(request, self._resources)
         if listed is not None and listed.stops:
             return listed
-        send, removed, accounts = self._outbound.change(request, None, "allow", page_host)
+        send, removed, accounts = self._outbound.change(request, query, None, "allow", page_host)
         if not accounts:
             if listed is not None:
                 return listed

@@ -73,18 +73,13 @@ class InForce:
 
     @property
     def indexes(self) -> tuple[Index, ...]:
-        """What could change a request that has neither cookies nor headers."""
-        return (self._identity.by_kind["removeparam"], self._params)
+        """The rules by which requests to others than the page's own site are changed."""
+        return (*self._identity.by_kind.values(), self._params)
 
     @property
     def hosts(self) -> frozenset[str]:
         """Hosts that an opt-out cookie is supplied to."""
         return frozenset(cookie.host for _, cookie in self._cookies)
-
-    @property
-    def pages_lose_params(self) -> bool:
-        """Whether first-party subresources lose parameters, not only navigations."""
-        return self._identity.pages_lose_params
 
     def level(self, tool: Tool, case: Case) -> Level:
         return self._choices.level(tool.id, case.page_host)

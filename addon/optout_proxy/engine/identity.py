@@ -8,7 +8,6 @@ import msgspec
 
 from optout_proxy.hosts import site_of
 from optout_proxy.rules.index import Index
-from optout_proxy.rules.options import DOCUMENT
 from optout_proxy.rules.rule import Query, Rule, parse_rule
 
 if TYPE_CHECKING:
@@ -54,17 +53,13 @@ class Identity:
             kind: Index.of([taker.ref.text for taker in found]) for kind, found in self._own.items()
         }
         self._pages = [taker for taker in takers if taker.is_first_party]
-        self.pages_lose_params = any(
-            taker.kind == "removeparam" and taker.rule.options.types & ~DOCUMENT
-            for taker in self._pages
-        )
         self._page_cookies = [taker for taker in self._pages if taker.kind == "cookie"]
         self._by_name: dict[str, tuple[Taker, ...]] = {}
 
     def on_own_host(self, query: Query, kind: str) -> list[Taker]:
         """Rules that name the tool's own host and match; exceptions are among them."""
         own = self._own[kind]
-        numbers = self.by_kind[kind].candidates(query.url, query.host, query.page_host)
+        numbers = self.by_kind[kind].candidates(query)
         return [own[number] for number in numbers if own[number].rule.matches(query)]
 
     def on_pages(self, query: Query, kind: str) -> list[Taker]:

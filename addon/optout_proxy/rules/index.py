@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from optout_proxy.rules.filing import Filing, longest_text
 from optout_proxy.rules.loose import HAS_AUTOMATON, ByAutomaton, ByWords
 from optout_proxy.rules.options import EVERY_TYPE, RuleError, names_of
-from optout_proxy.rules.pattern import shape_of
+from optout_proxy.rules.pattern import literals_of, shape_of
 from optout_proxy.rules.rule import Rule, parse_rule, split_rule
 
 if TYPE_CHECKING:
@@ -108,9 +108,9 @@ class Index:
             found += self._always
         return [number for number in found if self._types[number] & bit] if found else found
 
-    def candidates(self, url: str, host: str, page_host: str, bit: int = EVERY_TYPE) -> list[int]:
-        """Numbers of the rules that could match a URL (in lower case)."""
-        return self.sift(url, url.find("://") + 3 + len(host), host, page_host, bit)
+    def candidates(self, query: Query) -> list[int]:
+        """Numbers of the rules that could match a request, were it of any type."""
+        return self.sift(query.url, query.end, query.host, query.page_host, EVERY_TYPE)
 
     def matching(
         self, query: Query, numbers: Sequence[int] | None = None
@@ -167,9 +167,14 @@ class Index:
         """Whether every rule names a host or needs one of `gate_texts`."""
         return not (self._loose or self._always or self._has_pages)
 
-    def gate_texts(self) -> Iterable[str]:
-        """Texts of which a URL must contain one, unless its host is named."""
-        return (text for text, _ in self._anywhere)
+    def gate_texts(self) -> Iterator[tuple[str, bool]]:
+        """Texts of which a URL must contain one, unless its host is named.
+
+        Each with whether the URL must have a query too.
+        """
+        for text, number in self._anywhere:
+            pattern = split_rule(self._lines[number])[1]
+            yield text, any("?" in literal for literal in literals_of(shape_of(pattern)))
 
 
 class _Types(dict[int, int]):
