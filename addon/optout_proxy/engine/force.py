@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
     from optout_proxy.engine.choices import Choices
     from optout_proxy.engine.draft import Draft
+    from optout_proxy.engine.identity import ByName
     from optout_proxy.engine.tool import PageCookie, Prefix, Supplied, Tool
     from optout_proxy.model import Action, Level, Request, Role, RuleRef
     from optout_proxy.rules.rule import Query
+
+type Chooser = Callable[[str, str], Taker | None]
 
 ANY_NAME = "*"
 """How a name is written down that went because everything on that host goes."""
@@ -74,7 +77,7 @@ class InForce:
     @property
     def indexes(self) -> tuple[Index, ...]:
         """The rules by which requests to others than the page's own site are changed."""
-        return (*self._identity.by_kind.values(), self._params)
+        return (*self._identity.indexes, self._params)
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -88,17 +91,38 @@ class InForce:
         """Whether the tool's identity rules hold on this page."""
         return self.level(tool, case) in {"strip", "block"}
 
-    def takers(self, case: Case, kind: str) -> list[Taker]:
+    def takers(self, case: Case, kind: str) -> Iterator[Taker]:
         """The rules for one kind of thing, exceptions among them; first-party cookies excepted."""
-        found = [
-            taker
-            for taker in self._identity.on_own_host(case.query, kind)
-            if taker.tool is case.stripped or (case.query.third and self.takes(taker.tool, case))
-        ]
+        for rules in self._concerning(case, kind):
+            yield from (taker for taker in rules.takers if self._holds(taker, case))
+
+    def chooser(self, case: Case, kind: str) -> Chooser | None:
+        """Which rule takes a name (in the text `name=value`); None where none could take any."""
+        concerning = [rules for rules in self._concerning(case, kind) if rules.takers]
+
+        def choose(name: str, text: str) -> Taker | None:
+            chosen = None
+            for rules in concerning:
+                for taker in rules.naming(name, text):
+                    if self._holds(taker, case):
+                        if taker.rule.exception:
+                            return None
+                        chosen = chosen or taker
+            return chosen
+
+        return choose if concerning else None
+
+    def _concerning(self, case: Case, kind: str) -> Iterator[ByName]:
+        yield self._identity.on_own_host(case.query, kind)
         if case.on_page and kind != "cookie":
-            pages = self._identity.on_pages(case.query, kind)
-            found += [taker for taker in pages if self.takes(taker.tool, case)]
-        return found
+            yield self._identity.on_pages(kind)
+
+    def _holds(self, taker: Taker, case: Case) -> bool:
+        """Whether a rule is in force for a message and matches it."""
+        asked = self.takes(taker.tool, case)
+        if not taker.is_first_party:
+            asked = taker.tool is case.stripped or (case.query.third and asked)
+        return asked and taker.rule.matches(case.query)
 
     def page_taker(self, name: str, case: Case) -> Taker | None:
         """The rule that takes a first-party cookie."""
@@ -126,13 +150,13 @@ class InForce:
 
         The draft is told of what goes, but for what a rule takes: the rule may only shorten it.
         """
-        takers = self.takers(case, "cookie")
-        choose = chooser(takers)
-        keeps = self._keeper(takers, case)
+        choose = self.chooser(case, "cookie")
+        keeps = self._keeper(case)
         replaced = {name: tool for tool, c in self.supplied(case) for name in c.replaces}
 
         def judge(name: str) -> Taker | bool:
-            if taker := choose(name, name) or self.page_taker(name, case):
+            taker = choose(name, name) if choose else None
+            if taker := taker or self.page_taker(name, case):
                 return taker
             if case.stripped is not None and not keeps(name):
                 level = self.level(case.stripped, case)
@@ -145,8 +169,11 @@ class InForce:
 
         return judge
 
-    def _keeper(self, takers: list[Taker], case: Case) -> Callable[[str], bool]:
+    def _keeper(self, case: Case) -> Callable[[str], bool]:
         """Which cookies pass though all others go: opt-out and consent cookies."""
+        if case.stripped is None:
+            return lambda _: True
+        takers = self.takers(case, "cookie")
         rules = [t.rule for t in takers if t.rule.exception and t.tool is case.stripped]
         names = {c.name for tool, c in self.supplied(case) if tool is case.stripped}
         return lambda name: name in names or any(rule.names(name) for rule in rules)
@@ -155,18 +182,3 @@ class InForce:
         """Note that a rule took a name."""
         level = self.level(taker.tool, case)
         draft.took(kind, name, taker.tool.id, level, taker.ref, taker.written(name))
-
-
-def chooser(takers: list[Taker]) -> Callable[[str, str], Taker | None]:
-    """Which of some matching rules takes `name` (in the text `name=value`); exceptions win."""
-
-    def choose(name: str, text: str) -> Taker | None:
-        chosen = None
-        for taker in takers:
-            if taker.rule.names(name, text):
-                if taker.rule.exception:
-                    return None
-                chosen = chosen or taker
-        return chosen
-
-    return choose

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from optout_proxy.edits import body as bodies
 from optout_proxy.edits import cookies, headers, url
 from optout_proxy.engine.draft import Draft
-from optout_proxy.engine.force import Case, InForce, chooser
+from optout_proxy.engine.force import Case, InForce
 from optout_proxy.engine.identity import Taker, first_party
 from optout_proxy.engine.recognise import Hit, content_type
 from optout_proxy.model import Action, Credit, Headers, Outgoing, Removed, Request, RuleRef
@@ -105,10 +105,9 @@ class Outbound:
             self._blank(draft, case)
 
     def _take_params(self, draft: _Request, case: Case) -> None:
-        takers = self._force.takers(case, "removeparam")
-        if not takers:
+        choose = self._force.chooser(case, "removeparam")
+        if choose is None:
             return
-        choose = chooser(takers)
 
         def cuts(name: str, text: str) -> bool:
             if (taker := choose(name, text)) is not None:

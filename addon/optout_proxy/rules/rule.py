@@ -164,6 +164,12 @@ class Rule(msgspec.Struct, frozen=True):
             options.denyallow.include and options.denyallow.covers(query.host)
         )
 
+    @property
+    def spelled_name(self) -> str:
+        """The one name that a `cookie=` or `removeparam=` rule means; empty where it is another."""
+        spelled = self.options.value.partition(";")[0]
+        return "" if self.expression_value is not None or spelled.startswith("~") else spelled
+
     def names(self, name: str, text: str | None = None) -> bool:
         """Whether a `cookie=` or `removeparam=` rule means this name (or `name=value` text)."""
         if self.expression_value is not None:
@@ -180,8 +186,7 @@ class Rule(msgspec.Struct, frozen=True):
         Empty where the rule itself spells the name.
         """
         if self.expression_value is None:
-            spelled = self.options.value.partition(";")[0]
-            return "" if spelled and not spelled.startswith("~") else "*"
+            return "" if self.spelled_name else "*"
         prefix = re.match(r"\^?\(?(?:\?:)?([A-Za-z0-9_\-]*)", self.expression_value.pattern)
         return f"{prefix[1] if prefix else ''}*"
 
