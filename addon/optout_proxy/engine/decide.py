@@ -68,10 +68,11 @@ class Engine:
         self._bodiless = without_body(everyone)
         self._outbound = Outbound(everyone, force, choices)
         self._inbound = Inbound(self.tools, force, choices, self.inspects, resources)
-        indexes = (*self._recogniser.indexes, *force.indexes)
+        indexes = (*self._recogniser.indexes, *force.indexes, self._outbound.index)
         self._sieve = Sieve(indexes, force.hosts, marks=DISGUISED_PATH)
         self._places = Places(self._know)
         self._pages = Places(self._know)
+        self._frames: dict[str, bool] = {}
         self._opened: dict[str, bool] = {}
         self._stoppable: dict[str, bool] = {}
 
@@ -121,8 +122,12 @@ class Engine:
     def _is_frame(self, page: str, place: Place) -> bool:
         if place.operator is None:
             return False
-        frames = self._operators.only_frames(place.site)
-        return self._recogniser.is_embed(page, place.host, only_frames=frames)
+        found = self._frames.get(page)
+        if found is None:
+            frames = self._operators.only_frames(place.site)
+            found = self._recogniser.is_embed(page, place.host, only_frames=frames)
+            _remember(self._frames, page, found)
+        return found
 
     def _know(self, host: str) -> tuple[str | None, bool, bool, bool]:
         """What `Place` says of a host."""
@@ -174,11 +179,7 @@ class Engine:
         know it: most requests of a capture.
         """
         place, asking = self._places.of(url), self._pages[page]
-        if (
-            asking.operator is None
-            and not place.is_inspected
-            and self._passes(url, place, asking.host, type)
-        ):
+        if not place.is_inspected and self._passes(url, place, asking.host, type):
             return _UNKNOWN
         return self.decide(self.name(url, page=page, type=type))
 

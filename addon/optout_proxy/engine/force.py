@@ -11,7 +11,6 @@ import msgspec
 
 from optout_proxy.engine.identity import Identity, Taker
 from optout_proxy.hosts import parents
-from optout_proxy.rules.index import Index
 from optout_proxy.rules.rule import Query, parse_rule
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from optout_proxy.engine.identity import ByName
     from optout_proxy.engine.tool import PageCookie, Prefix, Supplied, Tool
     from optout_proxy.model import Action, Level, Request, Role, RuleRef
+    from optout_proxy.rules.index import Index
     from optout_proxy.rules.rule import Query
 
 type Chooser = Callable[[str, str], Taker | None]
@@ -69,7 +69,6 @@ class InForce:
         self._identity = Identity(tools.values())
         self._choices = choices
         self._cookies = [(tool, c) for tool in tools.values() for c in tool.express.cookies]
-        self._params = Index.of([p.where for tool in tools.values() for p in tool.express.params])
         self._page_cookies = [
             (tool, cookie) for tool in tools.values() for cookie in tool.express.page_cookies
         ]
@@ -77,7 +76,7 @@ class InForce:
     @property
     def indexes(self) -> tuple[Index, ...]:
         """The rules by which requests to others than the page's own site are changed."""
-        return (*self._identity.indexes, self._params)
+        return self._identity.indexes
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -135,8 +134,11 @@ class InForce:
         """Opt-out cookies for this host: in third-party use, or on a request of that tool."""
         for tool, cookie in self._cookies:
             is_theirs = case.request.third_party or case.tool is tool
-            is_in_force = self.level(tool, case) != "allow"
-            if is_theirs and is_in_force and cookie.host in parents(case.host):
+            if (
+                is_theirs
+                and cookie.host in parents(case.host)
+                and self.level(tool, case) != "allow"
+            ):
                 yield tool, cookie
 
     def page_cookies(self, case: Case) -> Iterator[tuple[Tool, PageCookie]]:

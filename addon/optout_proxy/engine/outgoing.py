@@ -11,6 +11,7 @@ from optout_proxy.engine.force import Case, InForce
 from optout_proxy.engine.identity import Taker, first_party
 from optout_proxy.engine.recognise import Hit, content_type
 from optout_proxy.model import Action, Credit, Headers, Outgoing, Removed, Request, RuleRef
+from optout_proxy.rules.index import Index
 from optout_proxy.rules.rule import parse_rule
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ class Outbound:
             for tool in tools
             for param in tool.express.params
         ]
+        self.index = Index.of([param.where for _, param, _ in self._params])
+        """The rules by which opt-out parameters are supplied."""
         self._blanks = [
             (tool, body, ref, parse_rule(body.where))
             for tool in tools
@@ -100,7 +103,8 @@ class Outbound:
             self._take_params(draft, case)
         if headers.value(draft.headers, b"cookie") is not None:
             self._take_cookies(draft, case)
-        self._take_headers(draft, case)
+        if draft.headers or case.stripped:
+            self._take_headers(draft, case)
         if case.request.body:
             self._blank(draft, case)
 
@@ -169,7 +173,8 @@ class Outbound:
     # -- supplying -----------------------------------------------------------------------------
 
     def _supply(self, draft: _Request, case: Case) -> None:
-        for tool, param, where in self._params:
+        for number in self.index.candidates(case.query):
+            tool, param, where = self._params[number]
             level = self._force.level(tool, case)
             if level != "allow" and where.matches(case.query):
                 draft.url = url.set_param(draft.url, param.name, param.value)

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from optout_proxy.rules.table import HostTable
 
 
+type Gates = tuple[tuple[str, tuple[int, ...]], ...]
+"""Texts that a URL must contain, each with the numbers of the rules that need it."""
+
+
 class Lines(Protocol):
     """Rules by number."""
 
@@ -55,15 +59,15 @@ class Index:
         self._filed = filed
         self._rules: dict[int, Rule] = {}
         self._types = _Types(self.rule)
-        self._of_host: dict[str, tuple[Gate, ...]] = {}
-        self._of_page: dict[str, tuple[Gate, ...]] = {}
+        self._of_host: dict[str, Gates] = {}
+        self._of_page: dict[str, Gates] = {}
         self._loose: Loose | None = None
-        self._anywhere = tuple(filed.texts)
+        self._anywhere = _grouped(filed.texts)
         by_word = chain.from_iterable(filed.words.values())
         if len(filed.words) + len(filed.texts) <= _FEW:
-            self._anywhere += tuple(by_word)
+            self._anywhere = _grouped(chain(filed.texts, by_word))
         elif by_automaton:
-            self._loose = ByAutomaton(chain(self._anywhere, by_word))
+            self._loose = ByAutomaton(chain(filed.texts, by_word))
             self._anywhere = ()
         else:
             self._loose = ByWords(filed.words)
@@ -101,7 +105,7 @@ class Index:
         if self._has_pages:
             of_page = self._of_page.get(page_host)
             near += self._meet_page(page_host) if of_page is None else of_page
-        found = [number for text, number in near if text in url]
+        found = [number for text, numbers in near if text in url for number in numbers]
         if self._loose is not None:
             found += self._loose.find(url, end)
         if self._always_types & bit:
@@ -140,20 +144,19 @@ class Index:
                 found += (filed.hosts[name], *filed.further.get(name, ()))
         return found
 
-    def _meet(self, host: str) -> tuple[Gate, ...]:
+    def _meet(self, host: str) -> Gates:
         """What could match on a host, whatever else the URL says."""
-        own = tuple(self._gates(self.naming(host)))
-        if self._loose is not None:
-            own += tuple(self._loose.near(host))
+        own = self._gates(self.naming(host))
+        near = () if self._loose is None else self._loose.near(host)
         _make_room(self._of_host)
-        found = self._of_host[host] = own + self._anywhere if own else self._anywhere
+        found = self._of_host[host] = (*_grouped(chain(own, near)), *self._anywhere)
         return found
 
-    def _meet_page(self, host: str) -> tuple[Gate, ...]:
+    def _meet_page(self, host: str) -> Gates:
         pages = self._filed.pages
         numbers = (number for name in _names(host) for number in pages.get(name, ()))
         _make_room(self._of_page)
-        found = self._of_page[host] = tuple(self._gates(numbers))
+        found = self._of_page[host] = _grouped(self._gates(numbers))
         return found
 
     def _gates(self, numbers: Iterable[int]) -> Iterator[Gate]:
@@ -172,9 +175,9 @@ class Index:
 
         Each with whether the URL must have a query too.
         """
-        for text, number in self._anywhere:
-            pattern = split_rule(self._lines[number])[1]
-            yield text, any("?" in literal for literal in literals_of(shape_of(pattern)))
+        for text, numbers in self._anywhere:
+            patterns = (split_rule(self._lines[number])[1] for number in numbers)
+            yield text, all("?" in "".join(literals_of(shape_of(one))) for one in patterns)
 
 
 class _Types(dict[int, int]):
@@ -196,6 +199,14 @@ def _names(host: str) -> tuple[str, ...]:
     return (f"={host}", *names_of(host)) if host else ()
 
 
-def _make_room(memo: dict[str, tuple[Gate, ...]]) -> None:
+def _grouped(gates: Iterable[Gate]) -> Gates:
+    """Gates by their text, so that each is looked for once."""
+    found: dict[str, list[int]] = {}
+    for text, number in gates:
+        found.setdefault(text, []).append(number)
+    return tuple((text, tuple(numbers)) for text, numbers in found.items())
+
+
+def _make_room(memo: dict[str, Gates]) -> None:
     if len(memo) >= _MEMO:
         memo.clear()
