@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from optout_proxy.edits import url as urls
 from optout_proxy.engine import going_on, naming, plain
-from optout_proxy.engine.answers import answer_for
+from optout_proxy.engine.answers import answer_for, is_constant
 from optout_proxy.engine.community import Community
 from optout_proxy.engine.force import InForce
 from optout_proxy.engine.identity import first_party
@@ -73,6 +73,7 @@ class Engine:
         self._places = Places(self._know)
         self._pages = Places(self._know)
         self._frames: dict[str, bool] = {}
+        self._stops: dict[tuple[Hit, Level, Type], Decision] = {}
         self._opened: dict[str, bool] = {}
         self._stoppable: dict[str, bool] = {}
 
@@ -181,7 +182,8 @@ class Engine:
         place, asking = self._places.of(url), self._pages[page]
         if not place.is_inspected and self._passes(url, place, asking.host, type):
             return _UNKNOWN
-        return self.decide(self.name(url, page=page, type=type))
+        request = self.name(url, page=page, type=type)
+        return self._decide(request, plain.query(request))
 
     def _passes(self, url: str, place: Place, page_host: str, kind: Type) -> bool:
         """Whether nothing could concern a request by its address: so with most, and quick to tell.
@@ -239,10 +241,24 @@ class Engine:
     def _stopped(
         self, hit: Hit, level: Level, action: Action, request: Request, reason: str, target: str
     ) -> Decision:
+        resource = self._resource(hit, request)
+        if target or request.headers or not is_constant(resource, request):
+            return self._answered(hit, level, action, request, reason, target, resource)
+        asked = hit, level, request.type
+        known = self._stops.get(asked)
+        if known is None:
+            known = self._answered(hit, level, action, request, reason, target, resource)
+            _remember(self._stops, asked, known)
+        return known
+
+    def _answered(
+        self, hit: Hit, level: Level, action: Action, request: Request, reason: str, target: str,
+        resource: Resource | None,
+    ) -> Decision:  # fmt: skip
         tool = hit.tool
         answer = answer_for(
             action, tool.id, request,
-            resource=self._resource(hit, request), target=target,
+            resource=resource, target=target,
             slots={
                 "tool": tool.name,
                 "host": request.host,
@@ -335,7 +351,7 @@ def _taken(accounts: tuple[Credit, ...], tools: dict[str, Tool]) -> str:
     return f"It goes on without what identifies you to {names}."
 
 
-def _remember(memo: dict[str, bool], host: str, value: bool) -> None:
+def _remember[Key, Value](memo: dict[Key, Value], key: Key, value: Value) -> None:
     if len(memo) >= _MEMO:
         memo.clear()
-    memo[host] = value
+    memo[key] = value

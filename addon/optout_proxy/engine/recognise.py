@@ -33,12 +33,12 @@ _ROLE_RANK: Final[dict[Role, int]] = {
 """Between rules that say equally much, the role that more must be done about wins."""
 
 
-class Hit(msgspec.Struct, frozen=True):
-    """A tool's rule that knows a request."""
+class Hit(msgspec.Struct, frozen=True, eq=False):
+    """A tool's rule that knows a request: for each rule there is one."""
 
     tool: Tool
     role: Role
-    ref: RuleRef | None
+    ref: RuleRef
     rule: Rule | None = None
 
     @property
@@ -46,12 +46,12 @@ class Hit(msgspec.Struct, frozen=True):
         return self.rule.options.modifier if self.rule else ""
 
 
-class _Owned(msgspec.Struct, frozen=True):
+class _Owned(msgspec.Struct, frozen=True, eq=False):
     tool: Tool
     role: Role
-    ref: RuleRef
     rule: Rule
     rank: tuple[bool, int, int]
+    hit: Hit
 
 
 def own(tool: Tool, role: Role, ref: RuleRef) -> _Owned:
@@ -61,7 +61,11 @@ def own(tool: Tool, role: Role, ref: RuleRef) -> _Owned:
         every = msgspec.structs.replace(rule.options, types=EVERY_TYPE)
         rule = msgspec.structs.replace(rule, options=every)
     rank = (rule.options.important, rule.specificity, _ROLE_RANK[role])
-    return _Owned(tool, role, ref, rule, rank)
+    return _Owned(tool, role, rule, rank, Hit(tool, role, ref, rule))
+
+
+def _rank(owned: _Owned) -> tuple[bool, int, int]:
+    return owned.rank
 
 
 class Recogniser:
@@ -86,8 +90,7 @@ class Recogniser:
             return permit
         matching = [rule for rule in self._rules.candidates(query) if rule.rule.matches(query)]
         if matching:
-            best = max(matching, key=lambda rule: rule.rank)
-            return Hit(best.tool, best.role, best.ref, best.rule)
+            return max(matching, key=_rank).hit
         return self._by_body(query, request) or self._embedded(request)
 
     def _permit(self, permitted: Sequence[_Owned], query: Query, request: Request) -> Hit | None:
@@ -95,7 +98,7 @@ class Recogniser:
             if permit.rule.matches(query) and (
                 request.type == "document" or self._is_permitted_page(request, permit.tool)
             ):
-                return Hit(permit.tool, "permits", permit.ref, permit.rule)
+                return permit.hit
         return None
 
     def _is_permitted_page(self, request: Request, tool: Tool) -> bool:
@@ -135,7 +138,7 @@ class Recogniser:
             return None
         for rule in self._framing(request.page, request.page_host):
             if rule.role == "widgets" and rule.tool.runs(site_of(request.host)):
-                return Hit(rule.tool, "widgets", rule.ref, None)
+                return Hit(rule.tool, "widgets", rule.hit.ref, None)
         return None
 
     def body_tools(self, query: Query) -> Iterator[Tool]:
@@ -172,7 +175,7 @@ class _Rules:
 
     def __init__(self, owned: list[_Owned]) -> None:
         self._owned = owned
-        self.index = Index.of([rule.ref.text for rule in owned])
+        self.index = Index.of([rule.hit.ref.text for rule in owned])
 
     def candidates(self, query: Query) -> list[_Owned]:
         # Of every type: a rule that is owned may be about more of them than its text says.

@@ -101,7 +101,8 @@ class Tool(msgspec.Struct, frozen=True):
         facts = {"url": request.url, "page": request.page, "page_host": request.page_host}
         link = self.plain_link
         for name, value in facts.items():
-            link = link.replace(f"{{{name}}}", quote(value, safe="", errors="replace"))
+            if (slot := f"{{{name}}}") in link:
+                link = link.replace(slot, quote(value, safe="", errors="replace"))
         return link
 
     def runs(self, site: str) -> bool:
