@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
-from optout_proxy.edits import url as urls
 from optout_proxy.engine import going_on, naming, plain
-from optout_proxy.engine.answers import answer_for, is_constant
 from optout_proxy.engine.community import Community
 from optout_proxy.engine.force import InForce
 from optout_proxy.engine.identity import first_party
 from optout_proxy.engine.ladder import action_for, reason_for
+from optout_proxy.engine.memo import remember
 from optout_proxy.engine.outgoing import Outbound
 from optout_proxy.engine.places import Place, Places
 from optout_proxy.engine.plain import DISGUISED_PATH, is_encoded
 from optout_proxy.engine.recognise import Hit, Recogniser, without_body
 from optout_proxy.engine.responses import Inbound
+from optout_proxy.engine.stops import Stops
 from optout_proxy.hosts import site_of
 from optout_proxy.model import (
     ANSWERED,
@@ -37,11 +36,10 @@ if TYPE_CHECKING:
 
     from optout_proxy.engine.choices import Choices
     from optout_proxy.engine.tool import Tool
-    from optout_proxy.resources import Resource, Resources
+    from optout_proxy.resources import Resources
     from optout_proxy.rules.rule import Query
 
 _UNKNOWN: Final = Decision("allow", "No tool's rule knows it: it goes as it is.")
-_MEMO: Final = 4096
 
 
 class Engine:
@@ -60,6 +58,7 @@ class Engine:
         self.tools = {tool.id: tool for tool in tools}
         self.choices = choices
         self._resources = resources
+        self._stops = Stops(resources)
         self._community = community or Community(())
         everyone = tuple(self.tools.values())
         self._operators = naming.Operators(everyone)
@@ -73,7 +72,6 @@ class Engine:
         self._places = Places(self._know)
         self._pages = Places(self._know)
         self._frames: dict[str, bool] = {}
-        self._stops: dict[tuple[Hit, Level, Type], Decision] = {}
         self._opened: dict[str, bool] = {}
         self._stoppable: dict[str, bool] = {}
 
@@ -127,7 +125,7 @@ class Engine:
         if found is None:
             frames = self._operators.only_frames(place.site)
             found = self._recogniser.is_embed(page, place.host, only_frames=frames)
-            _remember(self._frames, page, found)
+            remember(self._frames, page, found)
         return found
 
     def _know(self, host: str) -> tuple[str | None, bool, bool, bool]:
@@ -147,7 +145,7 @@ class Engine:
         found = self._opened.get(host)
         if found is None:
             found = self.choices.inspects_pages_of(host) or self.may_stop(host)
-            _remember(self._opened, host, found)
+            remember(self._opened, host, found)
         return found
 
     def may_stop(self, host: str) -> bool:
@@ -157,7 +155,7 @@ class Engine:
             tools = self._recogniser.naming(host)
             found = any(self.choices.may_enforce(tool.id) for tool in tools)
             found = found or self._community.may_stop(host)
-            _remember(self._stoppable, host, found)
+            remember(self._stoppable, host, found)
         return found
 
     def wants_body(self, request: Request) -> bool:
@@ -179,36 +177,40 @@ class Engine:
         Equal to `decide(name(url, page=page, type=type))`, and much quicker where no rule could
         know it: most requests of a capture.
         """
-        place, asking = self._places.of(url), self._pages[page]
-        if not place.is_inspected and self._passes(url, place, asking.host, type):
+        place, asking, low = self._places.of(url), self._pages[page], url.lower()
+        if place.is_inspected or self._concerns_tools(low, place):
+            request = self.name(url, page=page, type=type)
+            return self._decide(request, plain.query(request))
+        found = self._community.sift(low, place, asking.host, type)
+        if not found:
             return _UNKNOWN
         request = self.name(url, page=page, type=type)
-        return self._decide(request, plain.query(request))
+        return self._community.decide(request, self._resources, found) or _UNKNOWN
 
-    def _passes(self, url: str, place: Place, page_host: str, kind: Type) -> bool:
-        """Whether nothing could concern a request by its address: so with most, and quick to tell.
+    def _concerns_tools(self, url: str, place: Place) -> bool:
+        """Whether a tool's rule could be about a URL (in lower case); False is certain.
 
-        True is certain, unless it has a body or belongs to an inspected page's own site.
+        Rules about bodies and about a page's own cookies and parameters are not asked.
         """
-        if place.is_named or place.end < 0 or is_encoded(url):
-            return False
-        low = url.lower()
-        return not (
-            self._sieve.catches(low, place.end)
-            or self._community.might_know(low, place, page_host, kind)
-        )
+        if place.is_named or place.end < 0:
+            return True
+        return bool(self.tools) and (is_encoded(url) or self._sieve.catches(url, place.end))
 
     def decide(self, request: Request) -> Decision:
         """What is done about a request, and why."""
-        place = self._places.of(request.url)
-        if not (
-            place.is_covered
+        place, low = self._places.of(request.url), request.url.lower()
+        if (
+            self._concerns_tools(low, place)
+            or place.is_covered
             or request.body
             or (request.type == "document" and going_on.is_asked(request))
             or (place.is_inspected and first_party(request))
-        ) and self._passes(request.url, place, request.page_host, request.type):
+        ):
+            return self._decide(request, plain.query(request))
+        found = self._community.sift(low, place, request.page_host, request.type)
+        if not found:
             return _UNKNOWN
-        return self._decide(request, plain.query(request))
+        return self._community.decide(request, self._resources, found) or _UNKNOWN
 
     def _decide(self, request: Request, query: Query) -> Decision:
         hit = self._recogniser.hit(request, query)
@@ -218,14 +220,10 @@ class Engine:
         if hit is None:
             return self._unrecognised(request, query, page_host)
         level, action = self._action(hit, page_host)
-        tool = hit.tool
-        target = ""
-        if action == "redirect":
-            target = self._target(hit, request)
-            action = action if target else "block"
-        reason = reason_for(hit.role, level, action, tool.name)
         if action in ANSWERED:
-            return self._stopped(hit, level, action, request, reason, target)
+            return self._stops.decide(hit, level, action, request)
+        tool = hit.tool
+        reason = reason_for(hit.role, level, action, tool.name)
         if hit.role in {"visits", "permits"}:
             return Decision(action, reason, tool.id, hit.role, level, hit.ref)
         send, removed, accounts = self._outbound.change(request, query, hit, action, page_host)
@@ -237,59 +235,6 @@ class Engine:
     def _action(self, hit: Hit, page_host: str) -> tuple[Level, Action]:
         level = self.choices.level(hit.tool.id, page_host)
         return level, action_for(hit.role, level, hit.modifier)
-
-    def _stopped(
-        self, hit: Hit, level: Level, action: Action, request: Request, reason: str, target: str
-    ) -> Decision:
-        resource = self._resource(hit, request)
-        if target or request.headers or not is_constant(resource, request):
-            return self._answered(hit, level, action, request, reason, target, resource)
-        asked = hit, level, request.type
-        known = self._stops.get(asked)
-        if known is None:
-            known = self._answered(hit, level, action, request, reason, target, resource)
-            _remember(self._stops, asked, known)
-        return known
-
-    def _answered(
-        self, hit: Hit, level: Level, action: Action, request: Request, reason: str, target: str,
-        resource: Resource | None,
-    ) -> Decision:  # fmt: skip
-        tool = hit.tool
-        answer = answer_for(
-            action, tool.id, request,
-            resource=resource, target=target,
-            slots={
-                "tool": tool.name,
-                "host": request.host,
-                "why": reason,
-                "link": going_on.link(request) or tool.link_for(request),
-            },
-        )  # fmt: skip
-        credit = Credit(tool.id, level, action, hit.ref)
-        return Decision(
-            action, reason, tool.id, hit.role, level, hit.ref, answer=answer, credits=(credit,)
-        )
-
-    def _resource(self, hit: Hit, request: Request) -> Resource | None:
-        if request.type == "document":
-            return self._resources.get("blocked-document.html")
-        if hit.rule is None or hit.modifier != "redirect":
-            return None
-        return self._resources.get(hit.rule.options.value)
-
-    @staticmethod
-    def _target(hit: Hit, request: Request) -> str:
-        """Where a redirector leads; empty where it names no http(s) address."""
-        if hit.rule is None:
-            return ""
-        target = urls.query_value(request.url, hit.rule.options.value.removeprefix("?")) or ""
-        try:
-            parts = urlsplit(target)
-        except ValueError:
-            return ""
-        clean = target.isprintable() and " " not in target
-        return target if clean and parts.scheme in {"http", "https"} and parts.hostname else ""
 
     def _unrecognised(self, request: Request, query: Query, page_host: str) -> Decision:
         """A request no tool's rule knows: community lists, then the page's own identifiers."""
@@ -349,9 +294,3 @@ def _signalled(send: Outgoing) -> Decision:
 def _taken(accounts: tuple[Credit, ...], tools: dict[str, Tool]) -> str:
     names = ", ".join(tools[c.tool].name if c.tool in tools else c.tool for c in accounts)
     return f"It goes on without what identifies you to {names}."
-
-
-def _remember[Key, Value](memo: dict[Key, Value], key: Key, value: Value) -> None:
-    if len(memo) >= _MEMO:
-        memo.clear()
-    memo[key] = value

@@ -14,7 +14,7 @@ from optout_proxy.hosts import parents
 from optout_proxy.rules.rule import Query, parse_rule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from optout_proxy.engine.choices import Choices
     from optout_proxy.engine.draft import Draft
@@ -95,9 +95,13 @@ class InForce:
         for rules in self._concerning(case, kind):
             yield from (taker for taker in rules.takers if self._holds(taker, case))
 
-    def chooser(self, case: Case, kind: str) -> Chooser | None:
-        """Which rule takes a name (in the text `name=value`); None where none could take any."""
-        concerning = [rules for rules in self._concerning(case, kind) if rules.takers]
+    def might_take(self, case: Case, kind: str, names: Collection[str]) -> bool:
+        """Whether a rule for one kind of thing could take one of some names."""
+        return any(rules.could_mean(names) for rules in self._concerning(case, kind))
+
+    def chooser(self, case: Case, kind: str) -> Chooser:
+        """Which rule takes a name (in the text `name=value`); exceptions win."""
+        concerning = tuple(self._concerning(case, kind))
 
         def choose(name: str, text: str) -> Taker | None:
             chosen = None
@@ -109,7 +113,7 @@ class InForce:
                         chosen = chosen or taker
             return chosen
 
-        return choose if concerning else None
+        return choose
 
     def _concerning(self, case: Case, kind: str) -> Iterator[ByName]:
         yield self._identity.on_own_host(case.query, kind)
@@ -157,8 +161,7 @@ class InForce:
         replaced = {name: tool for tool, c in self.supplied(case) for name in c.replaces}
 
         def judge(name: str) -> Taker | bool:
-            taker = choose(name, name) if choose else None
-            if taker := taker or self.page_taker(name, case):
+            if taker := choose(name, name) or self.page_taker(name, case):
                 return taker
             if case.stripped is not None and not keeps(name):
                 level = self.level(case.stripped, case)

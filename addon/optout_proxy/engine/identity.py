@@ -58,6 +58,10 @@ class ByName:
             else:
                 self._general.append(pair)
 
+    def could_mean(self, names: Iterable[str]) -> bool:
+        """Whether a rule could mean one of some names."""
+        return bool(self._general) or not self._spelled.keys().isdisjoint(names)
+
     def naming(self, name: str, text: str) -> Iterable[Taker]:
         """The rules that mean a name (in the text `name=value`), in their order."""
         found = self._spelled.get(name, [])

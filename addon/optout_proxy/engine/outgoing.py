@@ -109,9 +109,11 @@ class Outbound:
             self._blank(draft, case)
 
     def _take_params(self, draft: _Request, case: Case) -> None:
-        choose = self._force.chooser(case, "removeparam")
-        if choose is None:
+        names = [piece.partition("=")[0] for piece in draft.url.partition("?")[2].split("&")]
+        encoded = any("%" in name for name in names)
+        if not encoded and not self._force.might_take(case, "removeparam", names):
             return
+        choose = self._force.chooser(case, "removeparam")
 
         def cuts(name: str, text: str) -> bool:
             if (taker := choose(name, text)) is not None:

@@ -90,7 +90,8 @@ class Recogniser:
             return permit
         matching = [rule for rule in self._rules.candidates(query) if rule.rule.matches(query)]
         if matching:
-            return max(matching, key=_rank).hit
+            best = matching[0] if len(matching) == 1 else max(matching, key=_rank)
+            return best.hit
         return self._by_body(query, request) or self._embedded(request)
 
     def _permit(self, permitted: Sequence[_Owned], query: Query, request: Request) -> Hit | None:

@@ -63,12 +63,9 @@ class RuleList:
             return None
         return self.verdict(Query.of_url(url, end, host, page, page_host, type), found)
 
-    def might_stop(self, url: str, end: int, host: str, page_host: str, kind: Type) -> bool:
-        """Whether a rule could stop a URL (in lower case), whose host ends at `end`.
-
-        False is certain.
-        """
-        return bool(self._stops.sift(url, end, host, page_host, BITS[kind]))
+    def sift(self, url: str, end: int, host: str, page_host: str, kind: Type) -> Sequence[int]:
+        """The rules that could stop a URL (in lower case), whose host ends at `end`."""
+        return self._stops.sift(url, end, host, page_host, BITS[kind])
 
     def verdict(self, query: Query, found: Sequence[int] | None = None) -> Verdict | None:
         """What the list says: None where no rule stops the request.
