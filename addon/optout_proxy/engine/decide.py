@@ -194,7 +194,9 @@ class Engine:
         """
         if place.is_named or place.end < 0:
             return True
-        return bool(self.tools) and (is_encoded(url) or self._sieve.catches(url, place.end))
+        if not self.tools or not (is_encoded(url) or self._sieve.glances(url, place.end)):
+            return False
+        return self._sieve.catches(plain.plain_url(url).lower(), place.end)
 
     def decide(self, request: Request) -> Decision:
         """What is done about a request, and why."""

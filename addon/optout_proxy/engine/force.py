@@ -14,7 +14,7 @@ from optout_proxy.hosts import parents
 from optout_proxy.rules.rule import Query, parse_rule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from optout_proxy.engine.choices import Choices
     from optout_proxy.engine.draft import Draft
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from optout_proxy.model import Action, Level, Request, Role, RuleRef
     from optout_proxy.rules.index import Index
     from optout_proxy.rules.rule import Query
-
-type Chooser = Callable[[str, str], Taker | None]
 
 ANY_NAME = "*"
 """How a name is written down that went because everything on that host goes."""
@@ -90,30 +88,16 @@ class InForce:
         """Whether the tool's identity rules hold on this page."""
         return self.level(tool, case) in {"strip", "block"}
 
-    def takers(self, case: Case, kind: str) -> Iterator[Taker]:
-        """The rules for one kind of thing, exceptions among them; first-party cookies excepted."""
+    def takers(
+        self, case: Case, kind: str, names: Collection[str] | None = None
+    ) -> Iterator[Taker]:
+        """The rules for one kind of thing, exceptions among them; first-party cookies excepted.
+
+        Where `names` are given, only those that could mean one of them.
+        """
         for rules in self._concerning(case, kind):
-            yield from (taker for taker in rules.takers if self._holds(taker, case))
-
-    def might_take(self, case: Case, kind: str, names: Collection[str]) -> bool:
-        """Whether a rule for one kind of thing could take one of some names."""
-        return any(rules.could_mean(names) for rules in self._concerning(case, kind))
-
-    def chooser(self, case: Case, kind: str) -> Chooser:
-        """Which rule takes a name (in the text `name=value`); exceptions win."""
-        concerning = tuple(self._concerning(case, kind))
-
-        def choose(name: str, text: str) -> Taker | None:
-            chosen = None
-            for rules in concerning:
-                for taker in rules.naming(name, text):
-                    if self._holds(taker, case):
-                        if taker.rule.exception:
-                            return None
-                        chosen = chosen or taker
-            return chosen
-
-        return choose
+            asked = rules.takers if names is None else rules.meaning(names)
+            yield from (taker for taker in asked if self._holds(taker, case))
 
     def _concerning(self, case: Case, kind: str) -> Iterator[ByName]:
         yield self._identity.on_own_host(case.query, kind)
@@ -156,8 +140,9 @@ class InForce:
 
         The draft is told of what goes, but for what a rule takes: the rule may only shorten it.
         """
-        choose = self.chooser(case, "cookie")
-        keeps = self._keeper(case)
+        takers = list(self.takers(case, "cookie"))
+        choose = chooser(takers)
+        keeps = self._keeper(takers, case)
         replaced = {name: tool for tool, c in self.supplied(case) for name in c.replaces}
 
         def judge(name: str) -> Taker | bool:
@@ -174,11 +159,8 @@ class InForce:
 
         return judge
 
-    def _keeper(self, case: Case) -> Callable[[str], bool]:
+    def _keeper(self, takers: Sequence[Taker], case: Case) -> Callable[[str], bool]:
         """Which cookies pass though all others go: opt-out and consent cookies."""
-        if case.stripped is None:
-            return lambda _: True
-        takers = self.takers(case, "cookie")
         rules = [t.rule for t in takers if t.rule.exception and t.tool is case.stripped]
         names = {c.name for tool, c in self.supplied(case) if tool is case.stripped}
         return lambda name: name in names or any(rule.names(name) for rule in rules)
@@ -187,3 +169,18 @@ class InForce:
         """Note that a rule took a name."""
         level = self.level(taker.tool, case)
         draft.took(kind, name, taker.tool.id, level, taker.ref, taker.written(name))
+
+
+def chooser(takers: Sequence[Taker]) -> Callable[[str, str], Taker | None]:
+    """Which of some matching rules takes `name` (in the text `name=value`); exceptions win."""
+
+    def choose(name: str, text: str) -> Taker | None:
+        chosen = None
+        for taker in takers:
+            if taker.rule.names(name, text):
+                if taker.rule.exception:
+                    return None
+                chosen = chosen or taker
+        return chosen
+
+    return choose

@@ -11,7 +11,7 @@ from optout_proxy.rules.index import Index
 from optout_proxy.rules.rule import Query, Rule, parse_rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from optout_proxy.engine.tool import Tool
     from optout_proxy.model import Request, RuleRef
@@ -50,25 +50,25 @@ class ByName:
 
     def __init__(self, takers: Sequence[Taker]) -> None:
         self.takers = takers
-        self._spelled: dict[str, list[tuple[int, Taker]]] = {}
-        self._general: list[tuple[int, Taker]] = []
-        for pair in enumerate(takers):
-            if spelled := pair[1].rule.spelled_name:
-                self._spelled.setdefault(spelled, []).append(pair)
-            else:
-                self._general.append(pair)
+        spelled = [taker.rule.spelled_name for taker in takers]
+        self._spelled = frozenset(filter(None, spelled))
+        self._prefixes = tuple(
+            taker.rule.anchored_prefix
+            for taker, name in zip(takers, spelled, strict=True)
+            if not name
+        )
 
-    def could_mean(self, names: Iterable[str]) -> bool:
-        """Whether a rule could mean one of some names."""
-        return bool(self._general) or not self._spelled.keys().isdisjoint(names)
+    def meaning(self, names: Collection[str]) -> list[Taker]:
+        """The rules that could mean one of some names, in their order."""
+        met = self._spelled.intersection(names)
+        general = self._prefixes and any(name.startswith(self._prefixes) for name in names)
+        if not met and not general:
+            return []
+        return [t for t in self.takers if not (name := t.rule.spelled_name) or name in met]
 
-    def naming(self, name: str, text: str) -> Iterable[Taker]:
-        """The rules that mean a name (in the text `name=value`), in their order."""
-        found = self._spelled.get(name, [])
-        for pair in self._general:
-            if pair[1].rule.names(name, text):
-                found = [*found, pair]
-        return [taker for _, taker in sorted(found)] if len(found) > 1 else [t for _, t in found]
+    def naming(self, name: str) -> list[Taker]:
+        """The rules that mean a name."""
+        return [taker for taker in self.meaning((name,)) if taker.rule.names(name)]
 
 
 class _Own:
@@ -120,7 +120,7 @@ class Identity:
         """The rules that name a first-party cookie; none where an exception names it too."""
         takers = self._by_name.get(name)
         if takers is None:
-            takers = tuple(self._pages["cookie"].naming(name, name))
+            takers = tuple(self._pages["cookie"].naming(name))
             if any(taker.rule.exception for taker in takers):
                 takers = ()
             if len(self._by_name) >= _MEMO:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from optout_proxy.edits import body as bodies
 from optout_proxy.edits import cookies, headers, url
 from optout_proxy.engine.draft import Draft
-from optout_proxy.engine.force import Case, InForce
+from optout_proxy.engine.force import Case, InForce, chooser
 from optout_proxy.engine.identity import Taker, first_party
 from optout_proxy.engine.recognise import Hit, content_type
 from optout_proxy.model import Action, Credit, Headers, Outgoing, Removed, Request, RuleRef
@@ -109,11 +109,10 @@ class Outbound:
             self._blank(draft, case)
 
     def _take_params(self, draft: _Request, case: Case) -> None:
-        names = [piece.partition("=")[0] for piece in draft.url.partition("?")[2].split("&")]
-        encoded = any("%" in name for name in names)
-        if not encoded and not self._force.might_take(case, "removeparam", names):
+        takers = list(self._force.takers(case, "removeparam", _plain_names(draft.url)))
+        if not takers:
             return
-        choose = self._force.chooser(case, "removeparam")
+        choose = chooser(takers)
 
         def cuts(name: str, text: str) -> bool:
             if (taker := choose(name, text)) is not None:
@@ -216,8 +215,16 @@ class _Request(Draft):
         return send, self.removed(), self.credits(action, hit)
 
 
+def _plain_names(url: str) -> list[str] | None:
+    """The names of a URL's parameters; None where one is encoded and could be another."""
+    names = [piece.partition("=")[0] for piece in url.partition("?")[2].split("&")]
+    return None if any("%" in name for name in names) else names
+
+
 def _with_cookie(lines: Headers, name: str, value: str) -> Headers:
     """One cookie more, or with another value, whether there is one `Cookie` line or several."""
+    if headers.value(lines, b"cookie") is None:
+        return headers.replaced(lines, b"Cookie", cookies.supply_cookie(None, name, value))
     if f"{name}={value}".encode() in b"; ".join(headers.values(lines, b"cookie")).split(b"; "):
         return lines
     lines, _ = headers.edit_cookie_headers(lines, lambda found: found == name)

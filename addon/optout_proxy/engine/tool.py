@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
@@ -74,6 +75,12 @@ class BodyRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     blank: tuple[str, ...] = ()
 
 
+@lru_cache(1024)
+def _quoted(text: str) -> str:
+    # Remembered, since most requests of a page with many widgets name the same page.
+    return quote(text, safe="", errors="replace")
+
+
 class Tool(msgspec.Struct, frozen=True):
     """One tool, compiled from its tool file."""
 
@@ -102,7 +109,7 @@ class Tool(msgspec.Struct, frozen=True):
         link = self.plain_link
         for name, value in facts.items():
             if (slot := f"{{{name}}}") in link:
-                link = link.replace(slot, quote(value, safe="", errors="replace"))
+                link = link.replace(slot, _quoted(value))
         return link
 
     def runs(self, site: str) -> bool:

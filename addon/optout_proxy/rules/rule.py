@@ -180,6 +180,17 @@ class Rule(msgspec.Struct, frozen=True):
         return wanted in {"", name}
 
     @property
+    def anchored_prefix(self) -> str:
+        """What every name that a `cookie=` or `removeparam=` rule means begins with."""
+        if self.expression_value is None:
+            return self.spelled_name
+        pattern = self.expression_value.pattern
+        if "|" in pattern or self.expression_value.flags & re.IGNORECASE:
+            return ""
+        prefix = re.match(r"\^([A-Za-z0-9_\-]*)(?![?*{])", pattern)
+        return prefix[1] if prefix else ""
+
+    @property
     def literal_name(self) -> str:
         """How a removed name is written down: an expression's literal prefix and `*`.
 

@@ -21,7 +21,7 @@ class Sieve:
     ) -> None:
         """`hosts` are named too, with their subdomains.
 
-        `marks` begin with `/`, and are caught behind the host.
+        `marks` begin with `/`: what has one behind its host may be seen otherwise than written.
         """
         self._indexes = tuple(indexes)
         self._hosts = frozenset(hosts)
@@ -32,7 +32,8 @@ class Sieve:
         # One expression for texts that begin with the same character: half the time of looking
         # for each. Other texts begin with letters, and there it is the other way.
         self._path = [text for text in others if text.startswith("/")]
-        self._in_path = _any_of([*self._path, *marks])
+        self._in_path = _any_of(self._path)
+        self._at_glance = _any_of([*self._path, *marks])
         self._anywhere = tuple(text for text in others if not text.startswith("/"))
         self._in_query = tuple(asking)
 
@@ -45,10 +46,15 @@ class Sieve:
             or any(_begins_alike(text, front) for text in self._path for front in _fronts(host))
         )
 
+    def glances(self, url: str, end: int) -> bool:
+        """The same as `catches`, but true for a URL with a mark too: one search for both."""
+        return self._at_glance(url, end) is not None or self._has_other(url)
+
     def catches(self, url: str, end: int) -> bool:
         """Whether a rule could match a URL (in lower case), by what follows its host."""
-        if self._in_path(url, end):
-            return True
+        return self._in_path(url, end) is not None or self._has_other(url)
+
+    def _has_other(self, url: str) -> bool:
         for text in self._anywhere:
             if text in url:
                 return True
