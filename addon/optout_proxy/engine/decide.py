@@ -128,12 +128,13 @@ class Engine:
             remember(self._frames, page, found)
         return found
 
-    def _know(self, host: str) -> tuple[str | None, bool, bool, bool]:
+    def _know(self, host: str) -> tuple[str | None, bool, bool, bool, bool]:
         """What `Place` says of a host."""
         is_run = any(tool.runs(site_of(host)) for tool in self.tools.values())
         return (
             self._operators.of(host),
             is_run or self._sieve.names(host),
+            self._sieve.begins_like(host),
             self.choices.covers(host),
             self.choices.inspects_pages_of(host),
         )
@@ -180,7 +181,7 @@ class Engine:
         place, asking, low = self._places.of(url), self._pages[page], url.lower()
         if place.is_inspected or self._concerns_tools(low, place):
             request = self.name(url, page=page, type=type)
-            return self._decide(request, plain.query(request))
+            return self._decide(request, self._query(request, place))
         found = self._community.sift(low, place, asking.host, type)
         if not found:
             return _UNKNOWN
@@ -208,11 +209,16 @@ class Engine:
             or (request.type == "document" and going_on.is_asked(request))
             or (place.is_inspected and first_party(request))
         ):
-            return self._decide(request, plain.query(request))
+            return self._decide(request, self._query(request, place))
         found = self._community.sift(low, place, request.page_host, request.type)
         if not found:
             return _UNKNOWN
         return self._community.decide(request, self._resources, found) or _UNKNOWN
+
+    def _query(self, request: Request, place: Place) -> Query:
+        query = plain.query(request)
+        query.is_bare = not place.is_open and not self._sieve.catches(query.url, query.end)
+        return query
 
     def _decide(self, request: Request, query: Query) -> Decision:
         hit = self._recogniser.hit(request, query)

@@ -10,7 +10,7 @@ from optout_proxy.engine.draft import Draft
 from optout_proxy.engine.force import Case, InForce, chooser
 from optout_proxy.engine.identity import Taker, first_party
 from optout_proxy.engine.recognise import Hit, content_type
-from optout_proxy.model import Action, Credit, Headers, Outgoing, Removed, Request, RuleRef
+from optout_proxy.model import NOTHING, Action, Credit, Headers, Outgoing, Removed, Request, RuleRef
 from optout_proxy.rules.index import Index
 from optout_proxy.rules.rule import parse_rule
 
@@ -57,6 +57,9 @@ _IDENTIFYING: Final = frozenset(
 """Request headers that single a browser out: validators a server chose (a date serves as well as a
 tag), the address of who is behind another proxy, Chrome's experiment ids, and the client hints that
 https://wicg.github.io/ua-client-hints/ calls high-entropy."""
+
+
+_UNCHANGED: Final[Changed] = (None, NOTHING, ())
 
 
 class Outbound:
@@ -211,6 +214,8 @@ class _Request(Draft):
     def result(self, action: Action, hit: str) -> Changed:
         came = self._came
         same = (self.url, self.headers, self.body) == (came.url, came.headers, came.body)
+        if same and not self.by_tool:
+            return _UNCHANGED
         send = None if same else Outgoing(self.url, self.headers, self.body)
         return send, self.removed(), self.credits(action, hit)
 
@@ -218,7 +223,7 @@ class _Request(Draft):
 def _plain_names(url: str) -> list[str] | None:
     """The names of a URL's parameters; None where one is encoded and could be another."""
     names = [piece.partition("=")[0] for piece in url.partition("?")[2].split("&")]
-    return None if any("%" in name for name in names) else names
+    return None if "%" in url and "%" in "&".join(names) else names
 
 
 def _with_cookie(lines: Headers, name: str, value: str) -> Headers:

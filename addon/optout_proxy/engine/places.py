@@ -27,6 +27,8 @@ class Place(msgspec.Struct, frozen=True, gc=False):
     """Who runs the site, as far as tool files say."""
     is_named: bool
     """A rule is filed for the host, or something is supplied to it."""
+    is_open: bool
+    """A rule that names no host could match by the host all the same."""
     is_covered: bool
     """A loaded policy speaks of the host."""
     is_inspected: bool
@@ -36,8 +38,8 @@ class Place(msgspec.Struct, frozen=True, gc=False):
 class Places(dict[str, Place]):
     """Places by address; a bounded memo. Ask `of` for URLs, and by key for pages, which repeat."""
 
-    def __init__(self, know: Callable[[str], tuple[str | None, bool, bool, bool]]) -> None:
-        """`know` tells of a host what stands in the last four fields of `Place`."""
+    def __init__(self, know: Callable[[str], tuple[str | None, bool, bool, bool, bool]]) -> None:
+        """`know` tells of a host what stands in the last five fields of `Place`."""
         super().__init__()
         self._know = know
 

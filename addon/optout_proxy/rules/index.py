@@ -97,11 +97,18 @@ class Index:
 
     # -- looking up ----------------------------------------------------------------------------
 
-    def sift(self, url: str, end: int, host: str, page_host: str, bit: int) -> list[int]:
-        """Numbers of the rules that could match a URL in lower case, whose host ends at `end`."""
+    def sift(
+        self, url: str, end: int, host: str, page_host: str, bit: int, *, is_bare: bool = False
+    ) -> list[int]:
+        """Numbers of the rules that could match a URL in lower case, whose host ends at `end`.
+
+        `is_bare`: it is known to have none of `gate_texts`.
+        """
         near = self._of_host.get(host)
         if near is None:
             near = self._meet(host)
+        if not is_bare:
+            near += self._anywhere
         if self._has_pages:
             of_page = self._of_page.get(page_host)
             near += self._meet_page(page_host) if of_page is None else of_page
@@ -114,7 +121,9 @@ class Index:
 
     def candidates(self, query: Query) -> list[int]:
         """Numbers of the rules that could match a request, were it of any type."""
-        return self.sift(query.url, query.end, query.host, query.page_host, EVERY_TYPE)
+        return self.sift(
+            query.url, query.end, query.host, query.page_host, EVERY_TYPE, is_bare=query.is_bare
+        )
 
     def matching(
         self, query: Query, numbers: Sequence[int] | None = None
@@ -149,7 +158,7 @@ class Index:
         own = self._gates(self.naming(host))
         near = () if self._loose is None else self._loose.near(host)
         _make_room(self._of_host)
-        found = self._of_host[host] = (*_grouped(chain(own, near)), *self._anywhere)
+        found = self._of_host[host] = _grouped(chain(own, near))
         return found
 
     def _meet_page(self, host: str) -> Gates:

@@ -32,7 +32,8 @@ class Query:
     """A request as rules see it: built once, asked by many."""
 
     __slots__ = (
-        "bit", "cased", "end", "host", "method", "page", "page_host", "start", "third", "url",
+        "bit", "cased", "end", "host", "is_bare", "method", "page", "page_host", "start", "third",
+        "url",
     )  # fmt: skip
 
     def __init__(self, request: Request, *, strict: bool) -> None:
@@ -48,6 +49,8 @@ class Query:
         self.method = request.method
         self.third = request.third_party if strict else request.cross_site
         self.bit = _strict_bit(request) if strict else BITS[request.type]
+        self.is_bare = False
+        """A sieve has told that no rule could match it but those which name its host."""
 
     @classmethod
     def of_url(cls, url: str, end: int, host: str, page: str, page_host: str, kind: Type) -> Query:
@@ -63,6 +66,7 @@ class Query:
         query.method = "GET"
         query.third = crosses_sites(kind, host, page_host)
         query.bit = BITS[kind]
+        query.is_bare = False
         return query
 
     def on_page(self) -> Query:

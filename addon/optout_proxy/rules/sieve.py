@@ -43,7 +43,16 @@ class Sieve:
             self._is_blunt
             or any(index.naming(host) for index in self._indexes)
             or not self._hosts.isdisjoint(parents(host))
-            or any(_begins_alike(text, front) for text in self._path for front in _fronts(host))
+            or self.begins_like(host)
+        )
+
+    def begins_like(self, host: str) -> bool:
+        """Whether a rule that names no host could match by the host all the same."""
+        fronts = f"//{host}", f"/{host}"  # what stands before the path, from each slash on
+        return self._is_blunt or any(
+            text.startswith(front) or front.startswith(text)
+            for text in self._path
+            for front in fronts
         )
 
     def glances(self, url: str, end: int) -> bool:
@@ -73,12 +82,3 @@ def _shortest(texts: Iterable[str]) -> list[str]:
     """Some texts without those that contain another of them."""
     every = frozenset(texts)
     return sorted(t for t in every if not any(o in t for o in every if o != t))
-
-
-def _fronts(host: str) -> tuple[str, str]:
-    """What stands before the path, from each of its slashes on."""
-    return f"//{host}", f"/{host}"
-
-
-def _begins_alike(one: str, other: str) -> bool:
-    return one.startswith(other) or other.startswith(one)
