@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from optout_proxy.engine.answers import answer_for, is_constant
+from optout_proxy.engine.list_edits import ListEdits
 from optout_proxy.engine.memo import remember
 from optout_proxy.model import Action, Credit, Decision, Request, RuleRef
 from optout_proxy.rules.rule import Query
@@ -38,6 +39,7 @@ class Community:
 
     def __init__(self, lists: tuple[Listed, ...]) -> None:
         self._lists = lists
+        self.edits = ListEdits(lists)
         self._known: dict[tuple[str, int, str, Type], Decision] = {}
 
     def sift(

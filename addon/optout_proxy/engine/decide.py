@@ -61,6 +61,7 @@ class Engine:
         self._stops = Stops(resources)
         self._community = community or Community(())
         everyone = tuple(self.tools.values())
+        self._edits = self._community.edits
         self._operators = naming.Operators(everyone)
         force = InForce(self.tools, choices)
         self._recogniser = Recogniser(everyone)
@@ -145,7 +146,11 @@ class Engine:
         """Whether TLS to a host is opened; all else is tunnelled untouched."""
         found = self._opened.get(host)
         if found is None:
-            found = self.choices.inspects_pages_of(host) or self.may_stop(host)
+            found = (
+                self.choices.inspects_pages_of(host)
+                or self.may_stop(host)
+                or self._edits.edits_host(host)
+            )
             remember(self._opened, host, found)
         return found
 
@@ -179,7 +184,11 @@ class Engine:
         know it: most requests of a capture.
         """
         place, asking, low = self._places.of(url), self._pages[page], url.lower()
-        if place.is_inspected or self._concerns_tools(low, place):
+        if (
+            place.is_inspected
+            or self._concerns_tools(low, place)
+            or (self._edits.lists and self._edits.might_change(low, place, asking.host, type))
+        ):
             request = self.name(url, page=page, type=type)
             return self._decide(request, self._query(request, place))
         found = self._community.sift(low, place, asking.host, type)
@@ -208,6 +217,7 @@ class Engine:
             or request.body
             or (request.type == "document" and going_on.is_asked(request))
             or (place.is_inspected and first_party(request))
+            or self._edits.might_change(low, place, request.page_host, request.type)
         ):
             return self._decide(request, self._query(request, place))
         found = self._community.sift(low, place, request.page_host, request.type)
@@ -221,6 +231,9 @@ class Engine:
         return query
 
     def _decide(self, request: Request, query: Query) -> Decision:
+        return self._edits.applied(request, self._by_tools(request, query))
+
+    def _by_tools(self, request: Request, query: Query) -> Decision:
         hit = self._recogniser.hit(request, query)
         page_host = _page_host(request)
         if asked_for := going_on.granted(request):

@@ -11,6 +11,7 @@ import msgspec
 
 from optout_proxy.engine.identity import Identity, Taker
 from optout_proxy.hosts import parents
+from optout_proxy.rules.named import chooser
 from optout_proxy.rules.rule import Query, parse_rule
 
 if TYPE_CHECKING:
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 
     from optout_proxy.engine.choices import Choices
     from optout_proxy.engine.draft import Draft
-    from optout_proxy.engine.identity import ByName
     from optout_proxy.engine.tool import PageCookie, Prefix, Supplied, Tool
     from optout_proxy.model import Action, Level, Request, Role, RuleRef
     from optout_proxy.rules.index import Index
+    from optout_proxy.rules.named import ByName
     from optout_proxy.rules.rule import Query
 
 ANY_NAME = "*"
@@ -96,10 +97,10 @@ class InForce:
         Where `names` are given, only those that could mean one of them.
         """
         for rules in self._concerning(case, kind):
-            asked = rules.takers if names is None else rules.meaning(names)
+            asked = rules.every if names is None else rules.meaning(names)
             yield from (taker for taker in asked if self._holds(taker, case))
 
-    def _concerning(self, case: Case, kind: str) -> Iterator[ByName]:
+    def _concerning(self, case: Case, kind: str) -> Iterator[ByName[Taker]]:
         yield self._identity.on_own_host(case.query, kind)
         if case.on_page and kind != "cookie":
             yield self._identity.on_pages(kind)
@@ -169,18 +170,3 @@ class InForce:
         """Note that a rule took a name."""
         level = self.level(taker.tool, case)
         draft.took(kind, name, taker.tool.id, level, taker.ref, taker.written(name))
-
-
-def chooser(takers: Sequence[Taker]) -> Callable[[str, str], Taker | None]:
-    """Which of some matching rules takes `name` (in the text `name=value`); exceptions win."""
-
-    def choose(name: str, text: str) -> Taker | None:
-        chosen = None
-        for taker in takers:
-            if taker.rule.names(name, text):
-                if taker.rule.exception:
-                    return None
-                chosen = chosen or taker
-        return chosen
-
-    return choose

@@ -8,10 +8,11 @@ import msgspec
 
 from optout_proxy.hosts import site_of
 from optout_proxy.rules.index import Index
+from optout_proxy.rules.named import ByName
 from optout_proxy.rules.rule import Query, Rule, parse_rule
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from optout_proxy.engine.tool import Tool
     from optout_proxy.model import Request, RuleRef
@@ -45,41 +46,15 @@ def _taker(tool: Tool, ref: RuleRef) -> Taker:
     return Taker(tool, ref, rule, is_bare)
 
 
-class ByName:
-    """Identity rules, by the names they spell."""
-
-    def __init__(self, takers: Sequence[Taker]) -> None:
-        self.takers = takers
-        spelled = [taker.rule.spelled_name for taker in takers]
-        self._spelled = frozenset(filter(None, spelled))
-        self._prefixes = tuple(
-            taker.rule.anchored_prefix
-            for taker, name in zip(takers, spelled, strict=True)
-            if not name
-        )
-
-    def meaning(self, names: Collection[str]) -> list[Taker]:
-        """The rules that could mean one of some names, in their order."""
-        met = self._spelled.intersection(names)
-        general = self._prefixes and any(name.startswith(self._prefixes) for name in names)
-        if not met and not general:
-            return []
-        return [t for t in self.takers if not (name := t.rule.spelled_name) or name in met]
-
-    def naming(self, name: str) -> list[Taker]:
-        """The rules that mean a name."""
-        return [taker for taker in self.meaning((name,)) if taker.rule.names(name)]
-
-
 class _Own:
     """Rules of one kind that name a tool's own host."""
 
     def __init__(self, takers: Sequence[Taker]) -> None:
         self._takers = takers
         self.index = Index.of([taker.ref.text for taker in takers])
-        self._met: dict[tuple[int, ...], ByName] = {}
+        self._met: dict[tuple[int, ...], ByName[Taker]] = {}
 
-    def could_match(self, query: Query) -> ByName:
+    def could_match(self, query: Query) -> ByName[Taker]:
         numbers = tuple(self.index.candidates(query))
         found = self._met.get(numbers)
         if found is None:
@@ -108,11 +83,11 @@ class Identity:
     def indexes(self) -> tuple[Index, ...]:
         return tuple(own.index for own in self._own.values())
 
-    def on_own_host(self, query: Query, kind: str) -> ByName:
+    def on_own_host(self, query: Query, kind: str) -> ByName[Taker]:
         """Rules that name the tool's own host and could match; exceptions are among them."""
         return self._own[kind].could_match(query)
 
-    def on_pages(self, kind: str) -> ByName:
+    def on_pages(self, kind: str) -> ByName[Taker]:
         """Rules about a page's own host."""
         return self._pages[kind]
 
@@ -120,7 +95,8 @@ class Identity:
         """The rules that name a first-party cookie; none where an exception names it too."""
         takers = self._by_name.get(name)
         if takers is None:
-            takers = tuple(self._pages["cookie"].naming(name))
+            could = self._pages["cookie"].meaning((name,))
+            takers = tuple(taker for taker in could if taker.rule.names(name))
             if any(taker.rule.exception for taker in takers):
                 takers = ()
             if len(self._by_name) >= _MEMO:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final
 from optout_proxy.edits import body as bodies
 from optout_proxy.edits import cookies, headers, url
 from optout_proxy.engine.draft import Draft
-from optout_proxy.engine.force import Case, InForce, chooser
+from optout_proxy.engine.force import Case, InForce
 from optout_proxy.engine.identity import Taker, first_party
 from optout_proxy.engine.recognise import Hit, content_type
 from optout_proxy.model import NOTHING, Action, Credit, Headers, Outgoing, Removed, Request, RuleRef
 from optout_proxy.rules.index import Index
+from optout_proxy.rules.named import chooser
 from optout_proxy.rules.rule import parse_rule
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class Outbound:
             self._blank(draft, case)
 
     def _take_params(self, draft: _Request, case: Case) -> None:
-        takers = list(self._force.takers(case, "removeparam", _plain_names(draft.url)))
+        takers = list(self._force.takers(case, "removeparam", url.plain_names(draft.url)))
         if not takers:
             return
         choose = chooser(takers)
@@ -218,12 +219,6 @@ class _Request(Draft):
             return _UNCHANGED
         send = None if same else Outgoing(self.url, self.headers, self.body)
         return send, self.removed(), self.credits(action, hit)
-
-
-def _plain_names(url: str) -> list[str] | None:
-    """The names of a URL's parameters; None where one is encoded and could be another."""
-    names = [piece.partition("=")[0] for piece in url.partition("?")[2].split("&")]
-    return None if "%" in url and "%" in "&".join(names) else names
 
 
 def _with_cookie(lines: Headers, name: str, value: str) -> Headers:

@@ -186,4 +186,5 @@ def _methods(value: str) -> frozenset[str]:
 def _set_modifier(facts: dict[str, object], name: str, value: str) -> None:
     if "modifier" in facts:
         raise RuleError("two modifiers in one rule")
-    facts["modifier"], facts["value"] = name, value
+    facts["modifier"] = name
+    facts["value"] = value.lower() if name == "removeheader" else value
