@@ -190,3 +190,39 @@ def test_a_real_list_cuts_what_real_links_carry() -> None:
     sent = one.decide_url(url, "", "document").send
     assert sent is not None
     assert sent.url == "https://www.example.com/a?id=7"
+
+
+@pytest.mark.parametrize(
+    ("url", "came", "handed"),
+    [
+        ("https://shop.example/", "track=1; Max-Age=9", None),
+        ("https://shop.example/", "_xyz=1", None),
+        ("https://shop.example/", "keep=1; Max-Age=9", "keep=1; Max-Age=9"),
+        ("https://shop.example/keep/", "track=1", "track=1"),
+        ("https://short.example/", "life=1; Max-Age=900", "life=1; Max-Age=60"),
+        ("https://short.example/", "life=1", "life=1"),
+    ],
+)
+def test_a_list_takes_or_shortens_cookies_that_arrive(
+    url: str, came: str, handed: str | None
+) -> None:
+    one = engine(inspect="minimal")
+    request = one.name(url, type="image", page="")
+    lines = ((b"Set-Cookie", came.encode()), (b"ETag", b"x"))
+    head = one.decide_response(request, one.decide(request), 200, lines)
+    kept = lines if head.headers is None else head.headers
+    assert [v.decode() for k, v in kept if k == b"Set-Cookie"] == ([handed] if handed else [])
+    assert (b"ETag", b"x") in kept
+    assert [c.tool for c in head.credits] == ([] if handed else ["list:list.txt"])
+    assert engine("observe", inspect="minimal").decide_response(
+        request, one.decide(request), 200, lines
+    ).headers is None  # fmt: skip
+
+
+def test_a_list_takes_headers_that_arrive_but_none_that_guards_the_page() -> None:
+    one = engine(inspect="minimal")
+    request = one.name("https://shop.example/", type="document", page="")
+    lines = ((b"X-Them", b"1"), (b"Content-Security-Policy", b"x"), (b"X-Me", b"1"))
+    head = one.decide_response(request, one.decide(request), 200, lines)
+    assert head.headers == lines[1:]
+    assert head.removed == Removed(headers=("X-Them",))

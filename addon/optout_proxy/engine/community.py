@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from optout_proxy.engine.places import Place
     from optout_proxy.model import Type
     from optout_proxy.resources import Resource, Resources
-    from optout_proxy.rules.lists import RuleList, Verdict
+    from optout_proxy.rules.lists import Edit, RuleList, Verdict
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -32,6 +32,10 @@ class Listed(msgspec.Struct, frozen=True):
     def tool(self) -> str:
         """How the list is called where a tool would be."""
         return f"list:{self.file}"
+
+    def ref(self, known: Verdict | Edit) -> RuleRef:
+        """Where a rule of the list stands."""
+        return RuleRef(self.file, known.line, known.rule.text)
 
 
 class Community:
@@ -98,7 +102,7 @@ def _resource(verdict: Verdict, request: Request, resources: Resources) -> Resou
 def _decision(
     one: Listed, verdict: Verdict, request: Request, resource: Resource | None
 ) -> Decision:
-    ref = RuleRef(one.file, verdict.line, verdict.rule.text)
+    ref = one.ref(verdict)
     if verdict.allowed:
         return Decision("allow", f"{one.file} knows it and makes an exception.", rule=ref)
     if one.mode == "observe":

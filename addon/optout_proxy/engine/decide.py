@@ -283,7 +283,8 @@ class Engine:
         headers: Headers,
     ) -> ResponseDecision:
         """What is done to the head of the response to a request that was sent."""
-        return self._inbound.change(request, decision, status, headers, _page_host(request))
+        head = self._inbound.change(request, decision, status, headers, _page_host(request))
+        return self._edits.applied_to_head(request, decision, head, headers)
 
 
 def _page_host(request: Request) -> str:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from optout_proxy.edits import headers, url
+from optout_proxy.edits import cookies, headers, url
 from optout_proxy.engine.draft import Draft
-from optout_proxy.model import Decision, Outgoing, Removed, RuleRef
+from optout_proxy.engine.responses import date_of, shortened
+from optout_proxy.model import Decision, Outgoing, Removed, ResponseDecision
 from optout_proxy.rules.named import chooser
 from optout_proxy.rules.rule import Query
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from optout_proxy.engine.community import Listed
     from optout_proxy.engine.places import Place
-    from optout_proxy.model import Request, Type
+    from optout_proxy.model import Headers, Request, Type
     from optout_proxy.rules.lists import Edit
 
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -45,13 +46,11 @@ class ListEdits:
 
         A tool's user-chosen `allow`, and what a tool file lets through, no list touches.
         """
-        if not self.lists or decision.stops or decision.role in {"visits", "permits"}:
-            return decision
-        if decision.role is not None and decision.level == "allow":
+        if not self.lists or _is_settled(decision):
             return decision
         query = Query(request, strict=False)
         came = decision.send or Outgoing(request.url, request.headers, request.body)
-        draft, observed = _Draft(came), _Draft(came)
+        draft, observed = _RequestDraft(came), _RequestDraft(came)
         for one in self.lists:
             if not one.rules.allows_page(query):
                 _take(draft if one.mode == "block" else observed, one, query)
@@ -61,21 +60,53 @@ class ListEdits:
             return _named(decision, observed)
         return decision
 
+    def applied_to_head(
+        self, request: Request, decision: Decision, head: ResponseDecision, came: Headers
+    ) -> ResponseDecision:
+        """What is done to the head of a response, with what blocking lists take away too."""
+        lists = [one for one in self.lists if one.mode == "block"]
+        if not lists or _is_settled(decision):
+            return head
+        query = Query(request, strict=False)
+        handed = came if head.headers is None else head.headers
+        draft = _Draft(handed)
+        for one in lists:
+            if not one.rules.allows_page(query):
+                _take_set_cookies(draft, one, query)
+                _take_headers(draft, one, query, side="")
+        if draft.headers == handed:
+            return head
+        return ResponseDecision(
+            draft.headers,
+            _joined(head.removed, draft.removed()),
+            (*head.credits, *draft.credits()),
+            head.prefix,
+        )
+
+
+def _is_settled(decision: Decision) -> bool:
+    """Whether lists have no say: it is answered here, let through on purpose, or allowed."""
+    is_allowed = decision.role is not None and decision.level == "allow"
+    return decision.stops or decision.role in {"visits", "permits"} or is_allowed
+
 
 class _Draft(Draft):
-    """The request to send, with what it loses."""
+    """A request or response head, with what it loses to lists."""
+
+    def loses(self, kind: str, name: str, edit: Edit, one: Listed) -> None:
+        self.took(kind, name, one.tool, "block", one.ref(edit), edit.rule.literal_name or name)
+
+
+class _RequestDraft(_Draft):
+    """A request, with what it loses to lists."""
 
     def __init__(self, came: Outgoing) -> None:
         super().__init__(came.headers)
         self.url = came.url
         self.body = came.body
 
-    def loses(self, kind: str, name: str, edit: Edit, one: Listed) -> None:
-        ref = RuleRef(one.file, edit.line, edit.rule.text)
-        self.took(kind, name, one.tool, "block", ref, edit.rule.literal_name or name)
 
-
-def _take(draft: _Draft, one: Listed, query: Query) -> None:
+def _take(draft: _RequestDraft, one: Listed, query: Query) -> None:
     if "?" in draft.url and query.method in _READING:
         _take_params(draft, one, query)
     if headers.value(draft.headers, b"cookie") is not None:
@@ -84,7 +115,7 @@ def _take(draft: _Draft, one: Listed, query: Query) -> None:
         _take_headers(draft, one, query)
 
 
-def _take_params(draft: _Draft, one: Listed, query: Query) -> None:
+def _take_params(draft: _RequestDraft, one: Listed, query: Query) -> None:
     taking = one.rules.taking(query, "removeparam", url.plain_names(draft.url))
     choose = chooser(taking)
 
@@ -111,18 +142,35 @@ def _take_cookies(draft: _Draft, one: Listed, query: Query) -> None:
         draft.headers, _ = headers.edit_cookie_headers(draft.headers, cuts)
 
 
-def _take_headers(draft: _Draft, one: Listed, query: Query) -> None:
+def _take_headers(draft: _Draft, one: Listed, query: Query, *, side: str = "request:") -> None:
     taking = one.rules.taking(query, "removeheader")
     choose = chooser(taking)
     for key in dict.fromkeys(key.lower() for key, _ in draft.headers) if taking else ():
-        asked = f"request:{key.decode('latin-1')}"
+        asked = side + key.decode("latin-1")
         if (edit := choose(asked, asked)) is not None:
             draft.headers, dropped = headers.without(draft.headers, frozenset({key}))
             for spelled in dropped:
                 draft.loses("headers", spelled, edit, one)
 
 
-def _with_edits(decision: Decision, draft: _Draft) -> Decision:
+def _take_set_cookies(draft: _Draft, one: Listed, query: Query) -> None:
+    if headers.value(draft.headers, b"set-cookie") is None:
+        return
+    choose = chooser(one.rules.taking(query, "cookie"))
+    now, kept = date_of(draft.headers), []
+    for key, line in draft.headers:
+        name = cookies.set_cookie_name(line) if key.lower() == b"set-cookie" else None
+        edit = None if name is None else choose(name, name)
+        if edit is None or name is None:
+            kept.append((key, line))
+        elif shorter := shortened(line, edit.rule, now):
+            kept.append((key, shorter))
+        else:
+            draft.loses("cookies", name, edit, one)
+    draft.headers = tuple(kept)
+
+
+def _with_edits(decision: Decision, draft: _RequestDraft) -> Decision:
     changed = msgspec.structs.replace(
         decision,
         send=Outgoing(draft.url, draft.headers, draft.body),
