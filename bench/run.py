@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from measure import Row
 
 
+PARTS = {"matching": matching, "wire": wire}
+
+
 def draw(rows: list[Row]) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("measure", "peer", "ours", "peer's", "ratio", "first", "met"):
@@ -39,13 +42,16 @@ def draw(rows: list[Row]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the requests and flows")
+    parser.add_argument("--only", choices=PARTS, help="measure only this part")
     parser.add_argument("--json", type=Path, help="also write the rows to this file")
     given = parser.parse_args()
     print(f"Python {platform.python_version()}, {platform.machine()}")
-    rows = [*matching.rows(quick=given.quick), *wire.rows(quick=given.quick)]
+    parts = [given.only] if given.only else list(PARTS)
+    rows = [row for part in parts for row in PARTS[part].rows(quick=given.quick)]
     draw(rows)
-    for line in matching.disagreements(quick=given.quick):
-        print(line)
+    if "matching" in parts:
+        for line in matching.disagreements(quick=given.quick):
+            print(line)
     if given.json:
         given.json.write_text(json.dumps([row.plain() for row in rows], indent=1))
 

@@ -71,7 +71,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
         return msgspec.structs.replace(self, third_party=True, cross_site=True, embed=True)
 
 
-class RuleRef(msgspec.Struct, frozen=True):
+class RuleRef(msgspec.Struct, frozen=True, gc=False):
     """Where the rule that decided stands."""
 
     file: str
@@ -81,7 +81,7 @@ class RuleRef(msgspec.Struct, frozen=True):
     text: str
 
 
-class Removed(msgspec.Struct, frozen=True):
+class Removed(msgspec.Struct, frozen=True, gc=False):
     """Names (never values) of what was taken away, each once, in the order met.
 
     A name that only a wildcard or an expression matched may itself identify a person; it is
@@ -99,7 +99,7 @@ class Removed(msgspec.Struct, frozen=True):
 NOTHING: Final = Removed()
 
 
-class Credit(msgspec.Struct, frozen=True):
+class Credit(msgspec.Struct, frozen=True, gc=False):
     """What one tool's rules did to a request or a response: one line of the ledger."""
 
     tool: str
@@ -109,7 +109,7 @@ class Credit(msgspec.Struct, frozen=True):
     removed: Removed = NOTHING
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """A response made here in place of the origin's."""
 
     status: int
@@ -117,7 +117,7 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes
 
 
-class Outgoing(msgspec.Struct, frozen=True):
+class Outgoing(msgspec.Struct, frozen=True, gc=False):
     """The request to send: equal to what came, but for what was cut or supplied."""
 
     url: str
@@ -125,7 +125,7 @@ class Outgoing(msgspec.Struct, frozen=True):
     body: bytes | None
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """What is done about a request, and why.
 
     Exactly one of `answer` and `send` is set where the action needs it: `answer` for the actions
@@ -152,7 +152,7 @@ class Decision(msgspec.Struct, frozen=True):
         return self.action in ANSWERED
 
 
-class ResponseDecision(msgspec.Struct, frozen=True):
+class ResponseDecision(msgspec.Struct, frozen=True, gc=False):
     """What is done to the head of a response."""
 
     headers: Headers | None = None

@@ -12,6 +12,7 @@ import html
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -127,14 +128,19 @@ def fill(template: bytes, **slots: str) -> bytes:
     unknown = slots.keys() - SLOTS.keys()
     if unknown:
         raise ValueError(f"no such slot: {', '.join(sorted(unknown))}")
-
-    def text(match: re.Match[bytes]) -> bytes:
-        name = match[1].decode("utf-8", "replace")
+    pieces = list(_pieces(template))
+    for place in range(1, len(pieces), 2):
+        name = pieces[place].decode("utf-8", "replace")
         if name not in slots and name not in ADDRESSES:
             raise ValueError(f"slot {name} is not filled")
-        return _escaped(name, slots.get(name, ""))
+        pieces[place] = _escaped(name, slots.get(name, ""))
+    return b"".join(pieces)
 
-    return _SLOT.sub(text, template)
+
+@lru_cache(64)
+def _pieces(template: bytes) -> tuple[bytes, ...]:
+    """A template taken apart: text and names of slots in turn."""
+    return tuple(_SLOT.split(template))
 
 
 def _files(folder: Path) -> Iterator[Path]:

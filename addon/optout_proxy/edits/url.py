@@ -49,6 +49,12 @@ def cut_params(url: str, cuts: CutsParam) -> tuple[str, tuple[str, ...]]:
     return (_with_query(url, span, kept), tuple(cut)) if cut else (url, ())
 
 
+def plain_names(url: str) -> list[str] | None:
+    """The names of a URL's parameters; None where one is encoded, so that it may be another's."""
+    names = [piece.partition("=")[0] for piece in url.partition("?")[2].split("&")]
+    return None if "%" in url and "%" in "&".join(names) else names
+
+
 def set_param(url: str, name: str, value: str) -> str:
     """Give a parameter one value: in place of its first occurrence, else before the fragment.
 

@@ -77,6 +77,15 @@ def answer_for(
     return Answer(200, (*common, *described, *(framing if is_page else ())), content)
 
 
+def is_constant(resource: Resource | None, request: Request) -> bool:
+    """Whether every request of the same type, but for its header lines, has the same answer."""
+    if request.method != "GET" or request.type == "document":
+        return False
+    if resource is None:
+        return True
+    return request.type != "xmlhttprequest" and not resource.content_type.startswith("text/html")
+
+
 def _fits(resource: Resource, request: Request) -> bool:
     """Whether a stand-in can be what was asked for.
 

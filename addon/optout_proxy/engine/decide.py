@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
-from optout_proxy.edits import url as urls
-from optout_proxy.engine import going_on, naming
-from optout_proxy.engine.answers import answer_for
+from optout_proxy.engine import going_on, naming, plain
 from optout_proxy.engine.community import Community
 from optout_proxy.engine.force import InForce
+from optout_proxy.engine.identity import first_party
 from optout_proxy.engine.ladder import action_for, reason_for
+from optout_proxy.engine.memo import remember
 from optout_proxy.engine.outgoing import Outbound
-from optout_proxy.engine.plain import plain_host, plain_url
-from optout_proxy.engine.recognise import Hit, Recogniser
+from optout_proxy.engine.places import Place, Places
+from optout_proxy.engine.plain import DISGUISED_PATH, is_encoded
+from optout_proxy.engine.recognise import Hit, Recogniser, without_body
 from optout_proxy.engine.responses import Inbound
-from optout_proxy.hosts import host_of
+from optout_proxy.engine.stops import Stops
+from optout_proxy.hosts import site_of
 from optout_proxy.model import (
     ANSWERED,
     Action,
@@ -35,10 +36,10 @@ if TYPE_CHECKING:
 
     from optout_proxy.engine.choices import Choices
     from optout_proxy.engine.tool import Tool
-    from optout_proxy.resources import Resource, Resources
+    from optout_proxy.resources import Resources
+    from optout_proxy.rules.rule import Query
 
 _UNKNOWN: Final = Decision("allow", "No tool's rule knows it: it goes as it is.")
-_MEMO: Final = 4096
 
 
 class Engine:
@@ -57,14 +58,21 @@ class Engine:
         self.tools = {tool.id: tool for tool in tools}
         self.choices = choices
         self._resources = resources
+        self._stops = Stops(resources)
         self._community = community or Community(())
-        self._operators = naming.Operators(self.tools.values())
         everyone = tuple(self.tools.values())
+        self._edits = self._community.edits
+        self._operators = naming.Operators(everyone)
         force = InForce(self.tools, choices)
         self._recogniser = Recogniser(everyone)
+        self._bodiless = without_body(everyone)
         self._outbound = Outbound(everyone, force, choices)
         self._inbound = Inbound(self.tools, force, choices, self.inspects, resources)
-        self._sieve = Sieve((*self._recogniser.indexes, *force.indexes), force.hosts)
+        indexes = (*self._recogniser.indexes, *force.indexes, self._outbound.index)
+        self._sieve = Sieve(indexes, force.hosts, marks=DISGUISED_PATH)
+        self._places = Places(self._know)
+        self._pages = Places(self._know)
+        self._frames: dict[str, bool] = {}
         self._opened: dict[str, bool] = {}
         self._stoppable: dict[str, bool] = {}
 
@@ -88,19 +96,19 @@ class Engine:
         None where nobody watched, and then the page's address tells.
         """
         lines = naming.Lines(headers)
-        host = plain_host(host_of(url))
+        place = self._places.of(url)
         kind, guessed = (type, False) if type else naming.type_of(url, method, lines)
-        page = naming.page_of(lines, host) if page is None else page
-        page_host = plain_host(host_of(page))
+        page = naming.page_of(lines, place.host) if page is None else page
+        asking = self._pages[page]
         if embed is None:
-            embed = bool(lines[b"sec-fetch-storage-access"]) or self._is_frame(page, page_host)
-        third, crosses = naming.party_of(kind, host, page_host, lines, self._operators)
+            embed = bool(lines[b"sec-fetch-storage-access"]) or self._is_frame(page, asking)
+        third, crosses = naming.party_of(kind, place, asking, lines)
         is_frame_own = embed and kind != "document"
         return Request(
             url=url,
-            host=host,
+            host=place.host,
             page=page,
-            page_host=page_host,
+            page_host=asking.host,
             type=kind,
             guessed=guessed,
             method=method,
@@ -111,11 +119,26 @@ class Engine:
             body=body,
         )
 
-    def _is_frame(self, page: str, page_host: str) -> bool:
-        if self._operators.of(page_host) is None:
+    def _is_frame(self, page: str, place: Place) -> bool:
+        if place.operator is None:
             return False
-        frames = self._operators.only_frames(page_host)
-        return self._recogniser.is_embed(page, page_host, only_frames=frames)
+        found = self._frames.get(page)
+        if found is None:
+            frames = self._operators.only_frames(place.site)
+            found = self._recogniser.is_embed(page, place.host, only_frames=frames)
+            remember(self._frames, page, found)
+        return found
+
+    def _know(self, host: str) -> tuple[str | None, bool, bool, bool, bool]:
+        """What `Place` says of a host."""
+        is_run = any(tool.runs(site_of(host)) for tool in self.tools.values())
+        return (
+            self._operators.of(host),
+            is_run or self._sieve.names(host),
+            self._sieve.begins_like(host),
+            self.choices.covers(host),
+            self.choices.inspects_pages_of(host),
+        )
 
     # -- what the wire asks before there is a request ------------------------------------------
 
@@ -123,8 +146,12 @@ class Engine:
         """Whether TLS to a host is opened; all else is tunnelled untouched."""
         found = self._opened.get(host)
         if found is None:
-            found = self.choices.inspects_pages_of(host) or self.may_stop(host)
-            _remember(self._opened, host, found)
+            found = (
+                self.choices.inspects_pages_of(host)
+                or self.may_stop(host)
+                or self._edits.edits_host(host)
+            )
+            remember(self._opened, host, found)
         return found
 
     def may_stop(self, host: str) -> bool:
@@ -134,17 +161,19 @@ class Engine:
             tools = self._recogniser.naming(host)
             found = any(self.choices.may_enforce(tool.id) for tool in tools)
             found = found or self._community.may_stop(host)
-            _remember(self._stoppable, host, found)
+            remember(self._stoppable, host, found)
         return found
 
     def wants_body(self, request: Request) -> bool:
         """Whether a `[[body]]` rule in force asks to see the body of a request."""
-        page_host = _page_host(request)
-        asking = self._recogniser.body_tools(request)
+        if request.method in self._bodiless:
+            return False
+        query, page_host = plain.query(request), _page_host(request)
+        asking = self._recogniser.body_tools(query)
         if any(self.choices.level(tool.id, page_host) != "allow" for tool in asking):
-            hit = self._recogniser.hit(request)
+            hit = self._recogniser.hit(request, query)
             return hit is None or self._action(hit, page_host)[1] not in ANSWERED
-        return self._outbound.blanks_in(request, page_host)
+        return self._outbound.blanks_in(request, query, page_host)
 
     # -- deciding ------------------------------------------------------------------------------
 
@@ -154,37 +183,71 @@ class Engine:
         Equal to `decide(name(url, page=page, type=type))`, and much quicker where no rule could
         know it: most requests of a capture.
         """
-        host, page_host = plain_host(host_of(url)), plain_host(host_of(page))
+        place, asking, low = self._places.of(url), self._pages[page], url.lower()
         if (
-            url.startswith(host, url.find("://") + 3)
-            and not self._sieve.catches(plain_url(url).lower(), host)
-            and not self._outbound.might_change(url, host, type)
-            and self._operators.of(page_host) is None
-            and not self._community.might_know(url, host, page_host, type)
+            place.is_inspected
+            or self._concerns_tools(low, place)
+            or (self._edits.lists and self._edits.might_change(low, place, asking.host, type))
         ):
+            request = self.name(url, page=page, type=type)
+            return self._decide(request, self._query(request, place))
+        found = self._community.sift(low, place, asking.host, type)
+        if not found:
             return _UNKNOWN
-        return self.decide(self.name(url, page=page, type=type))
+        request = self.name(url, page=page, type=type)
+        return self._community.decide(request, self._resources, found) or _UNKNOWN
+
+    def _concerns_tools(self, url: str, place: Place) -> bool:
+        """Whether a tool's rule could be about a URL (in lower case); False is certain.
+
+        Rules about bodies and about a page's own cookies and parameters are not asked.
+        """
+        if place.is_named or place.end < 0:
+            return True
+        if not self.tools or not (is_encoded(url) or self._sieve.glances(url, place.end)):
+            return False
+        return self._sieve.catches(plain.plain_url(url).lower(), place.end)
 
     def decide(self, request: Request) -> Decision:
         """What is done about a request, and why."""
-        hit = self._recogniser.hit(request)
+        place, low = self._places.of(request.url), request.url.lower()
+        if (
+            self._concerns_tools(low, place)
+            or place.is_covered
+            or request.body
+            or (request.type == "document" and going_on.is_asked(request))
+            or (place.is_inspected and first_party(request))
+            or self._edits.might_change(low, place, request.page_host, request.type)
+        ):
+            return self._decide(request, self._query(request, place))
+        found = self._community.sift(low, place, request.page_host, request.type)
+        if not found:
+            return _UNKNOWN
+        return self._community.decide(request, self._resources, found) or _UNKNOWN
+
+    def _query(self, request: Request, place: Place) -> Query:
+        query = plain.query(request)
+        query.is_bare = not place.is_open and not self._sieve.catches(query.url, query.end)
+        return query
+
+    def _decide(self, request: Request, query: Query) -> Decision:
+        return self._edits.applied(request, self._by_tools(request, query))
+
+    def _by_tools(self, request: Request, query: Query) -> Decision:
+        hit = self._recogniser.hit(request, query)
         page_host = _page_host(request)
         if asked_for := going_on.granted(request):
             return _went_on(hit, asked_for)
         if hit is None:
-            return self._unrecognised(request, page_host)
+            return self._unrecognised(request, query, page_host)
         level, action = self._action(hit, page_host)
-        tool = hit.tool
-        target = ""
-        if action == "redirect":
-            target = self._target(hit, request)
-            action = action if target else "block"
-        reason = reason_for(hit.role, level, action, tool.name)
         if action in ANSWERED:
-            return self._stopped(hit, level, action, request, reason, target)
+            return self._stops.decide(hit, level, action, request)
+        tool = hit.tool
+        reason = reason_for(hit.role, level, action, tool.name)
         if hit.role in {"visits", "permits"}:
             return Decision(action, reason, tool.id, hit.role, level, hit.ref)
-        send, removed, accounts = self._outbound.change(request, hit, action, page_host)
+        send, removed, accounts = self._outbound.change(request, query, hit, action, page_host)
         return Decision(
             action, reason, tool.id, hit.role, level, hit.ref,
             send=send, removed=removed, credits=accounts,
@@ -194,51 +257,12 @@ class Engine:
         level = self.choices.level(hit.tool.id, page_host)
         return level, action_for(hit.role, level, hit.modifier)
 
-    def _stopped(
-        self, hit: Hit, level: Level, action: Action, request: Request, reason: str, target: str
-    ) -> Decision:
-        tool = hit.tool
-        answer = answer_for(
-            action, tool.id, request,
-            resource=self._resource(hit, request), target=target,
-            slots={
-                "tool": tool.name,
-                "host": request.host,
-                "why": reason,
-                "link": going_on.link(request) or tool.link_for(request),
-            },
-        )  # fmt: skip
-        credit = Credit(tool.id, level, action, hit.ref)
-        return Decision(
-            action, reason, tool.id, hit.role, level, hit.ref, answer=answer, credits=(credit,)
-        )
-
-    def _resource(self, hit: Hit, request: Request) -> Resource | None:
-        if request.type == "document":
-            return self._resources.get("blocked-document.html")
-        if hit.rule is None or hit.modifier != "redirect":
-            return None
-        return self._resources.get(hit.rule.options.value)
-
-    @staticmethod
-    def _target(hit: Hit, request: Request) -> str:
-        """Where a redirector leads; empty where it names no http(s) address."""
-        if hit.rule is None:
-            return ""
-        target = urls.query_value(request.url, hit.rule.options.value.removeprefix("?")) or ""
-        try:
-            parts = urlsplit(target)
-        except ValueError:
-            return ""
-        clean = target.isprintable() and " " not in target
-        return target if clean and parts.scheme in {"http", "https"} and parts.hostname else ""
-
-    def _unrecognised(self, request: Request, page_host: str) -> Decision:
+    def _unrecognised(self, request: Request, query: Query, page_host: str) -> Decision:
         """A request no tool's rule knows: community lists, then the page's own identifiers."""
         listed = self._community.decide(request, self._resources)
         if listed is not None and listed.stops:
             return listed
-        send, removed, accounts = self._outbound.change(request, None, "allow", page_host)
+        send, removed, accounts = self._outbound.change(request, query, None, "allow", page_host)
         if not accounts:
             if listed is not None:
                 return listed
@@ -259,7 +283,8 @@ class Engine:
         headers: Headers,
     ) -> ResponseDecision:
         """What is done to the head of the response to a request that was sent."""
-        return self._inbound.change(request, decision, status, headers, _page_host(request))
+        head = self._inbound.change(request, decision, status, headers, _page_host(request))
+        return self._edits.applied_to_head(request, decision, head, headers)
 
 
 def _page_host(request: Request) -> str:
@@ -291,9 +316,3 @@ def _signalled(send: Outgoing) -> Decision:
 def _taken(accounts: tuple[Credit, ...], tools: dict[str, Tool]) -> str:
     names = ", ".join(tools[c.tool].name if c.tool in tools else c.tool for c in accounts)
     return f"It goes on without what identifies you to {names}."
-
-
-def _remember(memo: dict[str, bool], host: str, value: bool) -> None:
-    if len(memo) >= _MEMO:
-        memo.clear()
-    memo[host] = value

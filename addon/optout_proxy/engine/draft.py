@@ -47,7 +47,7 @@ class Draft:
         return taken
 
     def removed(self) -> Removed:
-        return _removed(self.names)
+        return _removed(self.names) if self.by_tool else NOTHING
 
     def credits(self, action: Action = "strip", hit: str = "") -> tuple[Credit, ...]:
         """One credit a tool.

@@ -11,16 +11,18 @@ import msgspec
 
 from optout_proxy.engine.identity import Identity, Taker
 from optout_proxy.hosts import parents
-from optout_proxy.rules.index import Index
+from optout_proxy.rules.named import chooser
 from optout_proxy.rules.rule import Query, parse_rule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from optout_proxy.engine.choices import Choices
     from optout_proxy.engine.draft import Draft
     from optout_proxy.engine.tool import PageCookie, Prefix, Supplied, Tool
     from optout_proxy.model import Action, Level, Request, Role, RuleRef
+    from optout_proxy.rules.index import Index
+    from optout_proxy.rules.named import ByName
     from optout_proxy.rules.rule import Query
 
 ANY_NAME = "*"
@@ -66,25 +68,19 @@ class InForce:
         self._identity = Identity(tools.values())
         self._choices = choices
         self._cookies = [(tool, c) for tool in tools.values() for c in tool.express.cookies]
-        self._params = Index.of([p.where for tool in tools.values() for p in tool.express.params])
         self._page_cookies = [
             (tool, cookie) for tool in tools.values() for cookie in tool.express.page_cookies
         ]
 
     @property
     def indexes(self) -> tuple[Index, ...]:
-        """What could change a request that has neither cookies nor headers."""
-        return (self._identity.by_kind["removeparam"], self._params)
+        """The rules by which requests to others than the page's own site are changed."""
+        return self._identity.indexes
 
     @property
     def hosts(self) -> frozenset[str]:
         """Hosts that an opt-out cookie is supplied to."""
         return frozenset(cookie.host for _, cookie in self._cookies)
-
-    @property
-    def pages_lose_params(self) -> bool:
-        """Whether first-party subresources lose parameters, not only navigations."""
-        return self._identity.pages_lose_params
 
     def level(self, tool: Tool, case: Case) -> Level:
         return self._choices.level(tool.id, case.page_host)
@@ -93,17 +89,28 @@ class InForce:
         """Whether the tool's identity rules hold on this page."""
         return self.level(tool, case) in {"strip", "block"}
 
-    def takers(self, case: Case, kind: str) -> list[Taker]:
-        """The rules for one kind of thing, exceptions among them; first-party cookies excepted."""
-        found = [
-            taker
-            for taker in self._identity.on_own_host(case.query, kind)
-            if taker.tool is case.stripped or (case.query.third and self.takes(taker.tool, case))
-        ]
+    def takers(
+        self, case: Case, kind: str, names: Collection[str] | None = None
+    ) -> Iterator[Taker]:
+        """The rules for one kind of thing, exceptions among them; first-party cookies excepted.
+
+        Where `names` are given, only those that could mean one of them.
+        """
+        for rules in self._concerning(case, kind):
+            asked = rules.every if names is None else rules.meaning(names)
+            yield from (taker for taker in asked if self._holds(taker, case))
+
+    def _concerning(self, case: Case, kind: str) -> Iterator[ByName[Taker]]:
+        yield self._identity.on_own_host(case.query, kind)
         if case.on_page and kind != "cookie":
-            pages = self._identity.on_pages(case.query, kind)
-            found += [taker for taker in pages if self.takes(taker.tool, case)]
-        return found
+            yield self._identity.on_pages(kind)
+
+    def _holds(self, taker: Taker, case: Case) -> bool:
+        """Whether a rule is in force for a message and matches it."""
+        asked = self.takes(taker.tool, case)
+        if not taker.is_first_party:
+            asked = taker.tool is case.stripped or (case.query.third and asked)
+        return asked and taker.rule.matches(case.query)
 
     def page_taker(self, name: str, case: Case) -> Taker | None:
         """The rule that takes a first-party cookie."""
@@ -116,8 +123,11 @@ class InForce:
         """Opt-out cookies for this host: in third-party use, or on a request of that tool."""
         for tool, cookie in self._cookies:
             is_theirs = case.request.third_party or case.tool is tool
-            is_in_force = self.level(tool, case) != "allow"
-            if is_theirs and is_in_force and cookie.host in parents(case.host):
+            if (
+                is_theirs
+                and cookie.host in parents(case.host)
+                and self.level(tool, case) != "allow"
+            ):
                 yield tool, cookie
 
     def page_cookies(self, case: Case) -> Iterator[tuple[Tool, PageCookie]]:
@@ -131,7 +141,7 @@ class InForce:
 
         The draft is told of what goes, but for what a rule takes: the rule may only shorten it.
         """
-        takers = self.takers(case, "cookie")
+        takers = list(self.takers(case, "cookie"))
         choose = chooser(takers)
         keeps = self._keeper(takers, case)
         replaced = {name: tool for tool, c in self.supplied(case) for name in c.replaces}
@@ -150,7 +160,7 @@ class InForce:
 
         return judge
 
-    def _keeper(self, takers: list[Taker], case: Case) -> Callable[[str], bool]:
+    def _keeper(self, takers: Sequence[Taker], case: Case) -> Callable[[str], bool]:
         """Which cookies pass though all others go: opt-out and consent cookies."""
         rules = [t.rule for t in takers if t.rule.exception and t.tool is case.stripped]
         names = {c.name for tool, c in self.supplied(case) if tool is case.stripped}
@@ -160,18 +170,3 @@ class InForce:
         """Note that a rule took a name."""
         level = self.level(taker.tool, case)
         draft.took(kind, name, taker.tool.id, level, taker.ref, taker.written(name))
-
-
-def chooser(takers: list[Taker]) -> Callable[[str, str], Taker | None]:
-    """Which of some matching rules takes `name` (in the text `name=value`); exceptions win."""
-
-    def choose(name: str, text: str) -> Taker | None:
-        chosen = None
-        for taker in takers:
-            if taker.rule.names(name, text):
-                if taker.rule.exception:
-                    return None
-                chosen = chosen or taker
-        return chosen
-
-    return choose

@@ -24,9 +24,14 @@ def link(request: Request) -> str:
     return urls.set_param(request.url, _NAME, _VALUE) if request.type == "document" else ""
 
 
+def is_asked(request: Request) -> bool:
+    """Whether an address looks like that of the link."""
+    return _NAME in request.url
+
+
 def granted(request: Request) -> Outgoing | None:
     """The request without the mark of that link, where the visitor really followed it."""
-    if request.type != "document" or _NAME not in request.url:
+    if request.type != "document" or not is_asked(request):
         return None
     if urls.query_value(request.url, _NAME) != _VALUE:
         return None

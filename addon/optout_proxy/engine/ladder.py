@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from optout_proxy.model import LEVELS, Action, Level, Role
@@ -18,6 +19,7 @@ _TABLE: Final[dict[Role, tuple[Action, Action, Action, Action]]] = {
 _COLUMN: Final = {level: n for n, level in enumerate(LEVELS)}
 
 
+@lru_cache(512)
 def action_for(role: Role, level: Level, modifier: str = "") -> Action:
     """The action on a request of a role at a level.
 
@@ -49,6 +51,7 @@ _DONE: Final[dict[Action, str]] = {
 }
 
 
+@lru_cache(2048)
 def reason_for(role: Role, level: Level, action: Action, tool: str) -> str:
     """A sentence for a person about why the action was taken."""
     what = _WHAT[role].format(tool=tool)

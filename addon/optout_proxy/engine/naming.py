@@ -15,10 +15,10 @@ from optout_proxy.rules.rule import crosses_sites
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from optout_proxy.engine.places import Place
     from optout_proxy.engine.tool import Tool
     from optout_proxy.model import Headers, Type
 
-_MEMO: Final = 8192
 _DESTINATIONS: Final[dict[str, Type]] = {
     "document": "document",
     "iframe": "subdocument",
@@ -74,22 +74,15 @@ class Operators:
         tools = tuple(tools)
         self._sites = {site: tool.operator for tool in tools for site in tool.operator_sites}
         self._frames = frozenset(site for tool in tools for site in tool.frame_sites)
-        self._known: dict[str, str | None] = {}
 
     def of(self, host: str) -> str | None:
         """The operator of a host's site; None where nobody says."""
-        if host in self._known:
-            return self._known[host]
-        if len(self._known) >= _MEMO:
-            self._known.clear()
         names = _names_of(site_of(host)) if host else ()
-        found = next((self._sites[name] for name in names if name in self._sites), None)
-        self._known[host] = found
-        return found
+        return next((self._sites[name] for name in names if name in self._sites), None)
 
-    def only_frames(self, host: str) -> bool:
-        """Whether a host's pages stand in frames of other sites, so that nobody visits them."""
-        return site_of(host) in self._frames
+    def only_frames(self, site: str) -> bool:
+        """Whether a site's pages stand in frames of other sites, so that nobody visits them."""
+        return site in self._frames
 
 
 def _names_of(site: str) -> Iterator[str]:
@@ -106,12 +99,10 @@ class Lines:
     __slots__ = ("_found",)
 
     def __init__(self, headers: Headers) -> None:
-        self._found: dict[bytes, str] = {}
-        for name, value in reversed(headers):
-            self._found[name.lower()] = value.decode("latin-1")
+        self._found = {name.lower(): value for name, value in reversed(headers)}
 
     def __getitem__(self, name: bytes) -> str:
-        return self._found.get(name, "")
+        return self._found.get(name, b"").decode("latin-1")
 
 
 def type_of(url: str, method: str, lines: Lines) -> tuple[Type, bool]:
@@ -163,20 +154,16 @@ def page_of(lines: Lines, host: str) -> str:
     return ""
 
 
-def party_of(
-    kind: Type, host: str, page_host: str, lines: Lines, operators: Operators
-) -> tuple[bool, bool]:
+def party_of(kind: Type, place: Place, asking: Place, lines: Lines) -> tuple[bool, bool]:
     """Whether a request is third party (site and operator), and whether it crosses sites."""
-    crosses = _crosses(kind, host, page_host, lines[b"sec-fetch-site"].lower())
-    if not crosses:
+    if not _crosses(kind, place, asking, lines[b"sec-fetch-site"].lower()):
         return False, False
-    operator = operators.of(host)
-    return operator is None or operator != operators.of(page_host), True
+    return place.operator is None or place.operator != asking.operator, True
 
 
-def _crosses(kind: Type, host: str, page_host: str, said: str) -> bool:
+def _crosses(kind: Type, place: Place, asking: Place, said: str) -> bool:
     if said == "cross-site":
         return True
     if said in {"same-origin", "same-site", "none"}:
         return False
-    return crosses_sites(kind, host, page_host)
+    return crosses_sites(kind, place.host, asking.host)

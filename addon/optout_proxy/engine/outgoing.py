@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from optout_proxy.edits import body as bodies
 from optout_proxy.edits import cookies, headers, url
-from optout_proxy.engine import plain
 from optout_proxy.engine.draft import Draft
-from optout_proxy.engine.force import Case, InForce, chooser
+from optout_proxy.engine.force import Case, InForce
 from optout_proxy.engine.identity import Taker, first_party
 from optout_proxy.engine.recognise import Hit, content_type
-from optout_proxy.model import Action, Credit, Headers, Outgoing, Removed, Request, RuleRef, Type
+from optout_proxy.model import NOTHING, Action, Credit, Headers, Outgoing, Removed, Request, RuleRef
+from optout_proxy.rules.index import Index
+from optout_proxy.rules.named import chooser
 from optout_proxy.rules.rule import parse_rule
 
 if TYPE_CHECKING:
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 
     from optout_proxy.engine.choices import Choices
     from optout_proxy.engine.tool import Tool
+    from optout_proxy.rules.rule import Query
 
 type Changed = tuple[Outgoing | None, Removed, tuple[Credit, ...]]
 
-_MEMO: Final = 4096
 _IDENTIFYING: Final = frozenset(
     name.encode()
     for name in (
@@ -59,18 +60,22 @@ tag), the address of who is behind another proxy, Chrome's experiment ids, and t
 https://wicg.github.io/ua-client-hints/ calls high-entropy."""
 
 
+_UNCHANGED: Final[Changed] = (None, NOTHING, ())
+
+
 class Outbound:
     """Builds the request to send, from the rules in force and the choices."""
 
     def __init__(self, tools: Sequence[Tool], force: InForce, choices: Choices) -> None:
         self._force = force
         self._choices = choices
-        self._opened: dict[str, tuple[bool, bool]] = {}
         self._params = [
             (tool, param, parse_rule(param.where))
             for tool in tools
             for param in tool.express.params
         ]
+        self.index = Index.of([param.where for _, param, _ in self._params])
+        """The rules by which opt-out parameters are supplied."""
         self._blanks = [
             (tool, body, ref, parse_rule(body.where))
             for tool in tools
@@ -78,25 +83,14 @@ class Outbound:
             if body.blank
         ]
 
-    def might_change(self, url: str, host: str, kind: Type) -> bool:
-        """Whether a page's own request without headers and body could go on changed."""
-        opened = self._opened.get(host)
-        if opened is None:
-            if len(self._opened) >= _MEMO:
-                self._opened.clear()
-            covered, inspected = self._choices.covers(host), self._choices.inspects_pages_of(host)
-            opened = self._opened[host] = (covered, inspected)
-        covered, inspected = opened
-        if covered or not inspected or "?" not in url:
-            return covered
-        return kind == "document" or self._force.pages_lose_params
-
-    def change(self, request: Request, hit: Hit | None, action: Action, page_host: str) -> Changed:
+    def change(
+        self, request: Request, query: Query, hit: Hit | None, action: Action, page_host: str
+    ) -> Changed:
         """The request as it is sent; None in first place where nothing changes."""
         on_page = first_party(request) and self._choices.inspects_pages_of(request.host)
         draft = _Request(request)
         if on_page or hit is not None or request.third_party or request.body:
-            case = _case(request, hit, action, page_host, on_page=on_page)
+            case = _case(request, query, hit, action, page_host, on_page=on_page)
             if case.tool is not None and action in {"signal", "strip"}:
                 draft.credit(case.tool.id, self._force.level(case.tool, case), case.ref)
             self._take(draft, case)
@@ -113,12 +107,13 @@ class Outbound:
             self._take_params(draft, case)
         if headers.value(draft.headers, b"cookie") is not None:
             self._take_cookies(draft, case)
-        self._take_headers(draft, case)
+        if draft.headers or case.stripped:
+            self._take_headers(draft, case)
         if case.request.body:
             self._blank(draft, case)
 
     def _take_params(self, draft: _Request, case: Case) -> None:
-        takers = self._force.takers(case, "removeparam")
+        takers = list(self._force.takers(case, "removeparam", url.plain_names(draft.url)))
         if not takers:
             return
         choose = chooser(takers)
@@ -170,11 +165,11 @@ class Outbound:
         if draft.body is not None and draft.body != case.request.body:
             draft.headers = _measured(draft.headers, draft.body)
 
-    def blanks_in(self, request: Request, page_host: str) -> bool:
+    def blanks_in(self, request: Request, query: Query, page_host: str) -> bool:
         """Whether a body rule would empty fields of this request's body."""
         if not self._blanks:
             return False
-        case = _case(request, None, "allow", page_host, on_page=False)
+        case = _case(request, query, None, "allow", page_host, on_page=False)
         return any(
             self._force.takes(tool, case) and where.matches(case.query)
             for tool, _, _, where in self._blanks
@@ -183,7 +178,8 @@ class Outbound:
     # -- supplying -----------------------------------------------------------------------------
 
     def _supply(self, draft: _Request, case: Case) -> None:
-        for tool, param, where in self._params:
+        for number in self.index.candidates(case.query):
+            tool, param, where = self._params[number]
             level = self._force.level(tool, case)
             if level != "allow" and where.matches(case.query):
                 draft.url = url.set_param(draft.url, param.name, param.value)
@@ -199,9 +195,9 @@ class Outbound:
 
 
 def _case(
-    request: Request, hit: Hit | None, action: Action, page_host: str, *, on_page: bool
-) -> Case:
-    query = plain.query(request)
+    request: Request, query: Query, hit: Hit | None, action: Action, page_host: str, *,
+    on_page: bool,
+) -> Case:  # fmt: skip
     if hit is None:
         return Case(request, query, None, None, None, action, page_host, on_page)
     return Case(request, query, hit.tool, hit.role, hit.ref, action, page_host, on_page)
@@ -219,12 +215,16 @@ class _Request(Draft):
     def result(self, action: Action, hit: str) -> Changed:
         came = self._came
         same = (self.url, self.headers, self.body) == (came.url, came.headers, came.body)
+        if same and not self.by_tool:
+            return _UNCHANGED
         send = None if same else Outgoing(self.url, self.headers, self.body)
         return send, self.removed(), self.credits(action, hit)
 
 
 def _with_cookie(lines: Headers, name: str, value: str) -> Headers:
     """One cookie more, or with another value, whether there is one `Cookie` line or several."""
+    if headers.value(lines, b"cookie") is None:
+        return headers.replaced(lines, b"Cookie", cookies.supply_cookie(None, name, value))
     if f"{name}={value}".encode() in b"; ".join(headers.values(lines, b"cookie")).split(b"; "):
         return lines
     lines, _ = headers.edit_cookie_headers(lines, lambda found: found == name)

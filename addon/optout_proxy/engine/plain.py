@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _ENCODED: Final = re.compile(
     r"%(2[DEde]|3[0-9]|4[1-9A-Fa-f]|5[0-9Aa]|5[Ff]|6[1-9A-Fa-f]|7[0-9Aa]|7[Ee])"
 )
+DISGUISED_PATH: Final = ("//", "/.")
+"""What a path has that names the same by a detour."""
 _LONGEST_HOST: Final = 253
 _LONGEST_PIECE: Final = 128
 _LONGEST_PATH: Final = 1024
@@ -73,12 +75,15 @@ def plain_url(url: str) -> str:
 
 
 def _is_disguised(url: str) -> bool:
+    return is_encoded(url) or "/." in url or url.count("//") > 1
+
+
+def is_encoded(url: str) -> bool:
+    """Whether a URL could hide something elsewhere than in `DISGUISED_PATH`."""
     # One search for all of this takes ten times as long, and every request comes by here.
     return (
         "#" in url
-        or "/." in url
         or "\\" in url
-        or url.count("//") > 1
         or ("%" in url and _ENCODED.search(url) is not None)
         or len(url) > LONGEST_TEXT
     )

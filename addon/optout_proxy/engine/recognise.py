@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from optout_proxy.edits import body as bodies
-from optout_proxy.engine.plain import plain, plain_url
+from optout_proxy.engine.plain import plain_url
 from optout_proxy.hosts import site_of
 from optout_proxy.model import Request, Role, RuleRef
 from optout_proxy.rules.index import Index
-from optout_proxy.rules.options import EVERY_TYPE
-from optout_proxy.rules.rule import Query, Rule, document, normal_url, parse_rule
+from optout_proxy.rules.options import EVERY_TYPE, METHODS
+from optout_proxy.rules.rule import Query, Rule, document, parse_rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -33,12 +33,12 @@ _ROLE_RANK: Final[dict[Role, int]] = {
 """Between rules that say equally much, the role that more must be done about wins."""
 
 
-class Hit(msgspec.Struct, frozen=True):
-    """A tool's rule that knows a request."""
+class Hit(msgspec.Struct, frozen=True, eq=False):
+    """A tool's rule that knows a request: for each rule there is one."""
 
     tool: Tool
     role: Role
-    ref: RuleRef | None
+    ref: RuleRef
     rule: Rule | None = None
 
     @property
@@ -46,12 +46,12 @@ class Hit(msgspec.Struct, frozen=True):
         return self.rule.options.modifier if self.rule else ""
 
 
-class _Owned(msgspec.Struct, frozen=True):
+class _Owned(msgspec.Struct, frozen=True, eq=False):
     tool: Tool
     role: Role
-    ref: RuleRef
     rule: Rule
     rank: tuple[bool, int, int]
+    hit: Hit
 
 
 def own(tool: Tool, role: Role, ref: RuleRef) -> _Owned:
@@ -61,7 +61,11 @@ def own(tool: Tool, role: Role, ref: RuleRef) -> _Owned:
         every = msgspec.structs.replace(rule.options, types=EVERY_TYPE)
         rule = msgspec.structs.replace(rule, options=every)
     rank = (rule.options.important, rule.specificity, _ROLE_RANK[role])
-    return _Owned(tool, role, ref, rule, rank)
+    return _Owned(tool, role, rule, rank, Hit(tool, role, ref, rule))
+
+
+def _rank(owned: _Owned) -> tuple[bool, int, int]:
+    return owned.rank
 
 
 class Recogniser:
@@ -79,21 +83,15 @@ class Recogniser:
     def indexes(self) -> tuple[Index, Index]:
         return self._rules.index, self._permits.index
 
-    def hit(self, request: Request) -> Hit | None:
+    def hit(self, request: Request, query: Query) -> Hit | None:
         """The most telling rule that knows a request; None where no tool does."""
-        request = plain(request)
-        low = self._rules.lower(request)
-        found = self._rules.candidates(low, request)
-        permitted = self._permits.candidates(low, request)
-        if not found and not permitted and not request.body and not request.embed:
-            return None
-        query = Query(request, strict=True)
+        permitted = self._permits.candidates(query)
         if permitted and (permit := self._permit(permitted, query, request)):
             return permit
-        matching = [rule for rule in found if rule.rule.matches(query)]
+        matching = [rule for rule in self._rules.candidates(query) if rule.rule.matches(query)]
         if matching:
-            best = max(matching, key=lambda rule: rule.rank)
-            return Hit(best.tool, best.role, best.ref, best.rule)
+            best = matching[0] if len(matching) == 1 else max(matching, key=_rank)
+            return best.hit
         return self._by_body(query, request) or self._embedded(request)
 
     def _permit(self, permitted: Sequence[_Owned], query: Query, request: Request) -> Hit | None:
@@ -101,16 +99,15 @@ class Recogniser:
             if permit.rule.matches(query) and (
                 request.type == "document" or self._is_permitted_page(request, permit.tool)
             ):
-                return Hit(permit.tool, "permits", permit.ref, permit.rule)
+                return permit.hit
         return None
 
     def _is_permitted_page(self, request: Request, tool: Tool) -> bool:
         """Whether the page is one of the operator's own opt-out pages."""
         if not request.page or request.embed:
             return False
-        page = document(plain_url(request.page), request.page_host)
-        rules = self._permits.candidates(self._permits.lower(page), page)
-        query = Query(page, strict=True)
+        query = Query(document(plain_url(request.page), request.page_host), strict=True)
+        rules = self._permits.candidates(query)
         return any(r.tool.operator == tool.operator and r.rule.matches(query) for r in rules)
 
     def is_embed(self, page: str, page_host: str, *, only_frames: bool = False) -> bool:
@@ -127,14 +124,13 @@ class Recogniser:
         """The rules that know a page's address as that of a tool's frame."""
         frame = Request(url=plain_url(page), host=page_host, type="subdocument")
         query = Query(frame, strict=True)
-        found = self._rules.candidates(query.url, frame)
+        found = self._rules.candidates(query)
         return [r for r in found if r.role != "visits" and r.rule.matches(query)]
 
     def _is_opened(self, page: str, page_host: str) -> bool:
-        opened = document(plain_url(page), page_host)
-        query = Query(opened, strict=True)
-        visited = [r for r in self._rules.candidates(query.url, opened) if r.role == "visits"]
-        permitted = self._permits.candidates(query.url, opened)
+        query = Query(document(plain_url(page), page_host), strict=True)
+        visited = [r for r in self._rules.candidates(query) if r.role == "visits"]
+        permitted = self._permits.candidates(query)
         return any(rule.rule.matches(query) for rule in (*visited, *permitted))
 
     def _embedded(self, request: Request) -> Hit | None:
@@ -143,14 +139,12 @@ class Recogniser:
             return None
         for rule in self._framing(request.page, request.page_host):
             if rule.role == "widgets" and rule.tool.runs(site_of(request.host)):
-                return Hit(rule.tool, "widgets", rule.ref, None)
+                return Hit(rule.tool, "widgets", rule.hit.ref, None)
         return None
 
-    def body_tools(self, request: Request) -> Iterator[Tool]:
+    def body_tools(self, query: Query) -> Iterator[Tool]:
         """The tools whose body rules ask to see a request's body."""
-        if self._bodies:
-            query = Query(plain(request), strict=True)
-            yield from (body.tool for body in self._bodies if body.where.matches(query))
+        return (body.tool for body in self._bodies if body.where.matches(query))
 
     def _by_body(self, query: Query, request: Request) -> Hit | None:
         if not request.body or not self._bodies:
@@ -168,19 +162,25 @@ class Recogniser:
         yield from (owned.tool for owned in self._rules.naming(host))
 
 
+def without_body(tools: Iterable[Tool]) -> frozenset[str]:
+    """The methods of which no body rule asks to see a body."""
+    found = METHODS
+    for tool in tools:
+        for body, _ in tool.bodies:
+            found -= parse_rule(body.where).options.methods or METHODS
+    return found
+
+
 class _Rules:
     """Owned rules behind an index."""
 
     def __init__(self, owned: list[_Owned]) -> None:
         self._owned = owned
-        self.index = Index.of([rule.ref.text for rule in owned])
+        self.index = Index.of([rule.hit.ref.text for rule in owned])
 
-    @staticmethod
-    def lower(request: Request) -> str:
-        return normal_url(request.url, request.host)[0].lower()
-
-    def candidates(self, low: str, request: Request) -> list[_Owned]:
-        numbers = self.index.candidates(low, request.host, request.page_host)
+    def candidates(self, query: Query) -> list[_Owned]:
+        # Of every type: a rule that is owned may be about more of them than its text says.
+        numbers = self.index.candidates(query)
         return [self._owned[number] for number in numbers] if numbers else []
 
     def naming(self, host: str) -> list[_Owned]:

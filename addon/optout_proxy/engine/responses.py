@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from optout_proxy.engine.choices import Choices
     from optout_proxy.engine.tool import Tool
     from optout_proxy.resources import Resources
+    from optout_proxy.rules.rule import Rule
 
 type Sent = dict[str, str]
 """The cookies that came with a request, by name."""
@@ -122,7 +123,7 @@ class Inbound:
 
     def _take_cookies(self, draft: Draft, case: Case) -> None:
         judge = self._force.cookie_judge(draft, case)
-        now = _date(draft.headers)
+        now = date_of(draft.headers)
         kept: list[tuple[bytes, bytes]] = []
         for key, line in draft.headers:
             if key.lower() != b"set-cookie":
@@ -131,7 +132,7 @@ class Inbound:
             name = cookies.set_cookie_name(line)
             verdict = judge(name)
             if isinstance(verdict, Taker):
-                if shorter := _shortened(line, verdict, now):
+                if shorter := shortened(line, verdict.rule, now):
                     kept.append((key, shorter))
                 else:
                     self._force.took(draft, case, "cookies", name, verdict)
@@ -143,7 +144,7 @@ class Inbound:
         """What a page's own host tells the browser: forget these, remember the opt-out."""
         keeps_none = self._choices.persistent_cookies == "session"
         if keeps_none and self._choices.covers(case.host):
-            now = _date(draft.headers)
+            now = date_of(draft.headers)
             draft.headers = tuple(
                 (key, cookies.session_only(line, now=now) if key.lower() == b"set-cookie" else line)
                 for key, line in draft.headers
@@ -180,15 +181,15 @@ class Inbound:
                 draft.headers += ((b"Set-Cookie", line + b"; Secure; SameSite=None"),)
 
 
-def _date(lines: Headers) -> datetime:
+def date_of(lines: Headers) -> datetime:
     """When the response was made, as its `Date` says: no clock of ours."""
     said = headers.value(lines, b"date")
     return (cookie_date(said.decode("latin-1")) if said else None) or _UNDATED
 
 
-def _shortened(line: bytes, taker: Taker, now: datetime) -> bytes | None:
+def shortened(line: bytes, rule: Rule, now: datetime) -> bytes | None:
     """The cookie with a shorter life, where that is all its rule asks for (`;maxAge=`)."""
-    for option in taker.rule.options.value.split(";")[1:]:
+    for option in rule.options.value.split(";")[1:]:
         name, _, value = option.partition("=")
         if name.lower() == "maxage":
             if value == "session":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
@@ -74,6 +75,12 @@ class BodyRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     blank: tuple[str, ...] = ()
 
 
+@lru_cache(1024)
+def _quoted(text: str) -> str:
+    # Remembered, since most requests of a page with many widgets name the same page.
+    return quote(text, safe="", errors="replace")
+
+
 class Tool(msgspec.Struct, frozen=True):
     """One tool, compiled from its tool file."""
 
@@ -101,7 +108,8 @@ class Tool(msgspec.Struct, frozen=True):
         facts = {"url": request.url, "page": request.page, "page_host": request.page_host}
         link = self.plain_link
         for name, value in facts.items():
-            link = link.replace(f"{{{name}}}", quote(value, safe="", errors="replace"))
+            if (slot := f"{{{name}}}") in link:
+                link = link.replace(slot, _quoted(value))
         return link
 
     def runs(self, site: str) -> bool:

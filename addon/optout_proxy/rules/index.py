@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from optout_proxy.rules.filing import Filing, longest_text
 from optout_proxy.rules.loose import HAS_AUTOMATON, ByAutomaton, ByWords
 from optout_proxy.rules.options import EVERY_TYPE, RuleError, names_of
-from optout_proxy.rules.pattern import shape_of
+from optout_proxy.rules.pattern import literals_of, shape_of
 from optout_proxy.rules.rule import Rule, parse_rule, split_rule
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from optout_proxy.rules.loose import Loose
     from optout_proxy.rules.rule import Query
     from optout_proxy.rules.table import HostTable
+
+
+type Gates = tuple[tuple[str, tuple[int, ...]], ...]
+"""Texts that a URL must contain, each with the numbers of the rules that need it."""
 
 
 class Lines(Protocol):
@@ -55,15 +59,15 @@ class Index:
         self._filed = filed
         self._rules: dict[int, Rule] = {}
         self._types = _Types(self.rule)
-        self._of_host: dict[str, tuple[Gate, ...]] = {}
-        self._of_page: dict[str, tuple[Gate, ...]] = {}
+        self._of_host: dict[str, Gates] = {}
+        self._of_page: dict[str, Gates] = {}
         self._loose: Loose | None = None
-        self._anywhere = tuple(filed.texts)
+        self._anywhere = _grouped(filed.texts)
         by_word = chain.from_iterable(filed.words.values())
         if len(filed.words) + len(filed.texts) <= _FEW:
-            self._anywhere += tuple(by_word)
+            self._anywhere = _grouped(chain(filed.texts, by_word))
         elif by_automaton:
-            self._loose = ByAutomaton(chain(self._anywhere, by_word))
+            self._loose = ByAutomaton(chain(filed.texts, by_word))
             self._anywhere = ()
         else:
             self._loose = ByWords(filed.words)
@@ -93,24 +97,33 @@ class Index:
 
     # -- looking up ----------------------------------------------------------------------------
 
-    def sift(self, url: str, end: int, host: str, page_host: str, bit: int) -> list[int]:
-        """Numbers of the rules that could match a URL in lower case, whose host ends at `end`."""
+    def sift(
+        self, url: str, end: int, host: str, page_host: str, bit: int, *, is_bare: bool = False
+    ) -> list[int]:
+        """Numbers of the rules that could match a URL in lower case, whose host ends at `end`.
+
+        `is_bare`: it is known to have none of `gate_texts`.
+        """
         near = self._of_host.get(host)
         if near is None:
             near = self._meet(host)
+        if not is_bare:
+            near += self._anywhere
         if self._has_pages:
             of_page = self._of_page.get(page_host)
             near += self._meet_page(page_host) if of_page is None else of_page
-        found = [number for text, number in near if text in url]
+        found = [number for text, numbers in near if text in url for number in numbers]
         if self._loose is not None:
             found += self._loose.find(url, end)
         if self._always_types & bit:
             found += self._always
         return [number for number in found if self._types[number] & bit] if found else found
 
-    def candidates(self, url: str, host: str, page_host: str, bit: int = EVERY_TYPE) -> list[int]:
-        """Numbers of the rules that could match a URL (in lower case)."""
-        return self.sift(url, url.find("://") + 3 + len(host), host, page_host, bit)
+    def candidates(self, query: Query) -> list[int]:
+        """Numbers of the rules that could match a request, were it of any type."""
+        return self.sift(
+            query.url, query.end, query.host, query.page_host, EVERY_TYPE, is_bare=query.is_bare
+        )
 
     def matching(
         self, query: Query, numbers: Sequence[int] | None = None
@@ -140,20 +153,19 @@ class Index:
                 found += (filed.hosts[name], *filed.further.get(name, ()))
         return found
 
-    def _meet(self, host: str) -> tuple[Gate, ...]:
+    def _meet(self, host: str) -> Gates:
         """What could match on a host, whatever else the URL says."""
-        own = tuple(self._gates(self.naming(host)))
-        if self._loose is not None:
-            own += tuple(self._loose.near(host))
+        own = self._gates(self.naming(host))
+        near = () if self._loose is None else self._loose.near(host)
         _make_room(self._of_host)
-        found = self._of_host[host] = own + self._anywhere if own else self._anywhere
+        found = self._of_host[host] = _grouped(chain(own, near))
         return found
 
-    def _meet_page(self, host: str) -> tuple[Gate, ...]:
+    def _meet_page(self, host: str) -> Gates:
         pages = self._filed.pages
         numbers = (number for name in _names(host) for number in pages.get(name, ()))
         _make_room(self._of_page)
-        found = self._of_page[host] = tuple(self._gates(numbers))
+        found = self._of_page[host] = _grouped(self._gates(numbers))
         return found
 
     def _gates(self, numbers: Iterable[int]) -> Iterator[Gate]:
@@ -167,9 +179,14 @@ class Index:
         """Whether every rule names a host or needs one of `gate_texts`."""
         return not (self._loose or self._always or self._has_pages)
 
-    def gate_texts(self) -> Iterable[str]:
-        """Texts of which a URL must contain one, unless its host is named."""
-        return (text for text, _ in self._anywhere)
+    def gate_texts(self) -> Iterator[tuple[str, bool]]:
+        """Texts of which a URL must contain one, unless its host is named.
+
+        Each with whether the URL must have a query too.
+        """
+        for text, numbers in self._anywhere:
+            patterns = (split_rule(self._lines[number])[1] for number in numbers)
+            yield text, all("?" in "".join(literals_of(shape_of(one))) for one in patterns)
 
 
 class _Types(dict[int, int]):
@@ -191,6 +208,14 @@ def _names(host: str) -> tuple[str, ...]:
     return (f"={host}", *names_of(host)) if host else ()
 
 
-def _make_room(memo: dict[str, tuple[Gate, ...]]) -> None:
+def _grouped(gates: Iterable[Gate]) -> Gates:
+    """Gates by their text, so that each is looked for once."""
+    found: dict[str, list[int]] = {}
+    for text, number in gates:
+        found.setdefault(text, []).append(number)
+    return tuple((text, tuple(numbers)) for text, numbers in found.items())
+
+
+def _make_room(memo: dict[str, Gates]) -> None:
     if len(memo) >= _MEMO:
         memo.clear()

@@ -13,6 +13,7 @@ import msgspec
 from optout_proxy import __version__
 from optout_proxy.rules.filing import Filed
 from optout_proxy.rules.index import Index
+from optout_proxy.rules.named import ByName
 from optout_proxy.rules.options import BITS
 from optout_proxy.rules.reading import GROUPS, Read, read
 from optout_proxy.rules.rule import Query, Rule, normal_url, place_of
@@ -20,13 +21,14 @@ from optout_proxy.rules.table import HostTable
 from optout_proxy.rules.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from optout_proxy.model import Type
     from optout_proxy.rules.reading import Group
 
-_CACHE_FORM: Final = 4
+_CACHE_FORM: Final = 5
+_MEMO: Final = 512
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -40,6 +42,14 @@ class Verdict(msgspec.Struct, frozen=True):
     """Name of the stand-in a rule asks for."""
 
 
+class Edit(msgspec.Struct, frozen=True, eq=False):
+    """A rule that takes a part away, or lets it pass."""
+
+    line: int
+    """1-based."""
+    rule: Rule
+
+
 class RuleList:
     """A list, ready to be asked."""
 
@@ -48,6 +58,8 @@ class RuleList:
         """How many lines were skipped, by reason."""
         self._by_group = {name: Index(read.text, read.filed[name]) for name in GROUPS}
         self._stops = self._by_group["block"] = Index(read.text, read.filed["block"], read.table)
+
+        self._edits: dict[tuple[int, ...], ByName[Edit]] = {}
 
     def __len__(self) -> int:
         return sum(len(index) for name, index in self._by_group.items() if name != "important")
@@ -63,9 +75,9 @@ class RuleList:
             return None
         return self.verdict(Query.of_url(url, end, host, page, page_host, type), found)
 
-    def might_stop(self, url: str, host: str, page_host: str, kind: Type) -> bool:
-        """Whether a rule could stop a URL (in lower case); False is certain."""
-        return bool(self._stops.candidates(url, host, page_host, BITS[kind]))
+    def sift(self, url: str, end: int, host: str, page_host: str, kind: Type) -> Sequence[int]:
+        """The rules that could stop a URL (in lower case), whose host ends at `end`."""
+        return self._stops.sift(url, end, host, page_host, BITS[kind])
 
     def verdict(self, query: Query, found: Sequence[int] | None = None) -> Verdict | None:
         """What the list says: None where no rule stops the request.
@@ -102,11 +114,50 @@ class RuleList:
         """Whether a rule that stops something is filed under a host."""
         return bool(self._stops.naming(host))
 
-    def modifiers(self, query: Query) -> Iterator[tuple[int, Rule]]:
-        """Lines and rules that take something away from a request, exceptions first."""
-        for name in ("keep", "modify"):
-            for number, rule in self._by_group[name].matching(query):
-                yield number + 1, rule
+    # -- parts of a request --------------------------------------------------------------------
+
+    @property
+    def edits_any(self) -> bool:
+        """Whether there are rules that take away parts of requests or responses."""
+        return not self._by_group["modify"].is_empty
+
+    def edits_host(self, host: str) -> bool:
+        """Whether a rule that takes something away is filed under a host."""
+        return bool(self._by_group["modify"].naming(host))
+
+    def might_edit(self, url: str, end: int, host: str, page_host: str, kind: Type) -> bool:
+        """Whether a rule could take something from a request; `url` is in lower case."""
+        return bool(self._by_group["modify"].sift(url, end, host, page_host, BITS[kind]))
+
+    def allows_page(self, query: Query) -> bool:
+        """Whether all is allowed on the page of a request."""
+        return self._allowed_page(query) is not None
+
+    def taking(self, query: Query, kind: str, names: Collection[str] | None = None) -> list[Edit]:
+        """The rules that match a request and take away things of a kind; exceptions among them.
+
+        Where `names` are given, only rules that could mean one of them.
+        """
+        numbers = tuple(
+            self._by_group[group].sift(query.url, query.end, query.host, query.page_host, query.bit)
+            for group in ("modify", "keep")
+        )
+        if not numbers[0]:
+            return []
+        edits = self._edits_of((*numbers[0], *numbers[1]))
+        could = edits.every if names is None else edits.meaning(names)
+        return [
+            one for one in could if one.rule.options.modifier == kind and one.rule.matches(query)
+        ]
+
+    def _edits_of(self, numbers: tuple[int, ...]) -> ByName[Edit]:
+        found = self._edits.get(numbers)
+        if found is None:
+            if len(self._edits) >= _MEMO:
+                self._edits.clear()
+            rule = self._stops.rule
+            found = self._edits[numbers] = ByName([Edit(n + 1, rule(n)) for n in numbers])
+        return found
 
 
 def parse_list(text: str) -> RuleList:

@@ -93,7 +93,7 @@ _UNENFORCEABLE: Final = {
     "specifichide": "cosmetic",
     "shide": "cosmetic",
 }
-_METHODS: Final = frozenset({"connect", "delete", "get", "head", "options", "patch", "post", "put"})
+METHODS: Final = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -176,16 +176,15 @@ def _domains(value: str) -> Domains:
 
 
 def _methods(value: str) -> frozenset[str]:
-    names = value.lower().split("|")
-    unknown = {name.removeprefix("~") for name in names} - _METHODS
-    if unknown:
-        raise RuleError(f"unknown method {min(unknown)!r}")
-    if names[0].startswith("~"):
-        return frozenset(m.upper() for m in _METHODS - {name.removeprefix("~") for name in names})
-    return frozenset(name.upper() for name in names)
+    names = value.upper().split("|")
+    bare = {name.removeprefix("~") for name in names}
+    if unknown := bare - METHODS:
+        raise RuleError(f"unknown method {min(unknown).lower()!r}")
+    return METHODS - bare if names[0].startswith("~") else frozenset(names)
 
 
 def _set_modifier(facts: dict[str, object], name: str, value: str) -> None:
     if "modifier" in facts:
         raise RuleError("two modifiers in one rule")
-    facts["modifier"], facts["value"] = name, value
+    facts["modifier"] = name
+    facts["value"] = value.lower() if name == "removeheader" else value

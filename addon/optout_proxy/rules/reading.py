@@ -55,6 +55,21 @@ _ADDRESS: Final = frozenset("01:")
 """How a line of a hosts file begins."""
 _LOCAL: Final = frozenset({"localhost", "localhost.localdomain", "local", "broadcasthost"})
 _COSMETIC: Final = re.compile(r"#(?:@?[#?$%]|@\$\?|\$\?)|\$@?\$")
+_NEEDED: Final = frozenset(
+    {
+        "accept", "accept-encoding", "allow", "connection", "content-encoding", "content-length",
+        "content-range", "content-type", "expect", "host", "location", "origin", "proxy-connection",
+        "range", "referrer-policy", "strict-transport-security", "te", "trailer",
+        "transfer-encoding", "upgrade", "upgrade-insecure-requests", "vary",
+        "x-content-type-options", "x-frame-options", "x-xss-protection",
+    }
+)  # fmt: skip
+"""Headers that carry the message, or keep a page safe."""
+_GUARDING: Final = (
+    "access-control-", "content-security-policy", "cross-origin-", "permissions-policy",
+    "sec-fetch-", "sec-websocket-",
+)  # fmt: skip
+"""What the names of others of these begin with."""
 _BADFILTER: Final = re.compile(r"(.*)[$,]badfilter(?:,(.*))?")
 
 
@@ -194,6 +209,8 @@ def _as_rule(line: re.Match[str]) -> str:
 def _groups(options: Options, *, exception: bool) -> tuple[Group, ...]:
     if options.badfilter:
         raise RuleError("badfilter")
+    if options.modifier == "removeheader" and not exception:
+        _check_header(options.value.lower().removeprefix("request:"))
     if options.modifier in {"cookie", "removeparam", "removeheader"}:
         return ("keep",) if exception else ("modify",)
     if exception:
@@ -201,6 +218,15 @@ def _groups(options: Options, *, exception: bool) -> tuple[Group, ...]:
     if options.modifier == "redirect-rule":
         return ("stand-in",)
     return ("block", "important") if options.important else ("block",)
+
+
+def _check_header(name: str) -> None:
+    if not name:
+        raise RuleError("removeheader names no header")
+    if name in _NEEDED or name.startswith(_GUARDING):
+        raise RuleError(
+            "a list does not remove this header: pages would break or lose their protection"
+        )
 
 
 def _disabled(text: bytes) -> frozenset[str]:

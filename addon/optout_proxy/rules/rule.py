@@ -32,7 +32,8 @@ class Query:
     """A request as rules see it: built once, asked by many."""
 
     __slots__ = (
-        "bit", "cased", "end", "host", "method", "page", "page_host", "start", "third", "url",
+        "bit", "cased", "end", "host", "is_bare", "method", "page", "page_host", "start", "third",
+        "url",
     )  # fmt: skip
 
     def __init__(self, request: Request, *, strict: bool) -> None:
@@ -48,6 +49,8 @@ class Query:
         self.method = request.method
         self.third = request.third_party if strict else request.cross_site
         self.bit = _strict_bit(request) if strict else BITS[request.type]
+        self.is_bare = False
+        """A sieve has told that no rule could match it but those which name its host."""
 
     @classmethod
     def of_url(cls, url: str, end: int, host: str, page: str, page_host: str, kind: Type) -> Query:
@@ -63,6 +66,7 @@ class Query:
         query.method = "GET"
         query.third = crosses_sites(kind, host, page_host)
         query.bit = BITS[kind]
+        query.is_bare = False
         return query
 
     def on_page(self) -> Query:
@@ -164,6 +168,12 @@ class Rule(msgspec.Struct, frozen=True):
             options.denyallow.include and options.denyallow.covers(query.host)
         )
 
+    @property
+    def spelled_name(self) -> str:
+        """The one name that a `cookie=` or `removeparam=` rule means; empty where it is another."""
+        spelled = self.options.value.partition(";")[0]
+        return "" if self.expression_value is not None or spelled.startswith("~") else spelled
+
     def names(self, name: str, text: str | None = None) -> bool:
         """Whether a `cookie=` or `removeparam=` rule means this name (or `name=value` text)."""
         if self.expression_value is not None:
@@ -174,14 +184,24 @@ class Rule(msgspec.Struct, frozen=True):
         return wanted in {"", name}
 
     @property
+    def anchored_prefix(self) -> str:
+        """What every name that a `cookie=` or `removeparam=` rule means begins with."""
+        if self.expression_value is None:
+            return self.spelled_name
+        pattern = self.expression_value.pattern
+        if "|" in pattern or self.expression_value.flags & re.IGNORECASE:
+            return ""
+        prefix = re.match(r"\^([A-Za-z0-9_\-]*)(?![?*{])", pattern)
+        return prefix[1] if prefix else ""
+
+    @property
     def literal_name(self) -> str:
         """How a removed name is written down: an expression's literal prefix and `*`.
 
         Empty where the rule itself spells the name.
         """
         if self.expression_value is None:
-            spelled = self.options.value.partition(";")[0]
-            return "" if spelled and not spelled.startswith("~") else "*"
+            return "" if self.spelled_name else "*"
         prefix = re.match(r"\^?\(?(?:\?:)?([A-Za-z0-9_\-]*)", self.expression_value.pattern)
         return f"{prefix[1] if prefix else ''}*"
 
