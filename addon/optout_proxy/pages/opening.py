@@ -1,0 +1,84 @@
+"""A response that carries a page: what becomes of its head, and who rewrites its body."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from optout_proxy.edits import csp, headers
+from optout_proxy.pages import documents, validators
+from optout_proxy.pages.coding import can_decode, codings
+from optout_proxy.pages.rewriter import Rewriter
+
+if TYPE_CHECKING:
+    from optout_proxy.model import Headers
+    from optout_proxy.pages.prelude import Written
+    from optout_proxy.pages.rewriter import Replaced
+
+_BODILESS: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT})
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """What is done to a response."""
+
+    headers: Headers
+    """The lines to hand on; the very same where nothing changes. Without a `Content-Length`, so
+    an HTTP/1.1 connection needs `Transfer-Encoding: chunked`."""
+    rewriter: Rewriter | None = None
+    """Who is fed the body; None where it goes through as it is."""
+    reason: str = ""
+    """Why a page is left alone."""
+
+
+def open_page(
+    written: Written,
+    *,
+    url: str,
+    status: int,
+    lines: Headers,
+    nonce: str,
+    replaced: Replaced | None = None,
+) -> Opened:
+    """What is done to the response for a page.
+
+    `nonce` is a fresh random one in base64, of at least 16 bytes, for this response alone.
+    `replaced(url, type)` says whether a script or a style is answered with another body.
+    """
+    plan = written.plan
+    if plan.is_empty:
+        return Opened(lines)
+    if status == HTTPStatus.NOT_MODIFIED:
+        return Opened(validators.confirmed(lines, written.stamp))
+    content_type = headers.value(lines, b"content-type") or b""
+    kind = documents.kind_of(content_type)
+    if kind is None or status < HTTPStatus.OK or status in _BODILESS:
+        return Opened(lines)
+    if reason := _unreadable(status, lines):
+        return Opened(lines, reason=reason)
+    ours = csp.Ours(written.digest, nonce, more_follow=bool(plan.id_flags))
+    allowed = csp.allow(lines, ours)
+    needs_scripts = bool(written.prelude or plan.id_flags)
+    head = validators.marked(allowed.headers if needs_scripts else lines, written.stamp)
+    rewriter = Rewriter(
+        written,
+        url=url,
+        kind=kind,
+        charset=documents.charset_of(content_type),
+        codings=codings(lines),
+        scripts=allowed.scripts,
+        nonce=allowed.nonce,
+        own_nonce=nonce,
+        replaced=replaced,
+    )
+    return Opened(head, rewriter)
+
+
+def _unreadable(status: int, lines: Headers) -> str:
+    """Why a page cannot be rewritten, as far as its head tells."""
+    if status == HTTPStatus.PARTIAL_CONTENT or headers.value(lines, b"content-range"):
+        return "is a part of a page"
+    if not can_decode(codings(lines)):
+        return "has an unknown content coding"
+    return ""
