@@ -28,7 +28,12 @@
     return (name) => expression !== null && expression.test(name);
   };
 
-  attempt(() => document.currentScript.remove());
+  attempt(() => {
+    const own = document.currentScript;
+    const charset = own.previousElementSibling;
+    if (charset && charset.hasAttribute('data-optout')) charset.remove();
+    own.remove();
+  });
 
   // https://www.w3.org/TR/gpc/ section 4.1; it agrees with the header Sec-GPC.
   attempt(() => {

@@ -14,6 +14,7 @@
 """
 
 from optout_proxy.pages.opening import Opened, open_page
+from optout_proxy.pages.page import Page
 from optout_proxy.pages.plan import Flag, PagePlan
 from optout_proxy.pages.prelude import Prelude, Written, load_prelude
 from optout_proxy.pages.rewriter import Rewriter
@@ -22,6 +23,7 @@ from optout_proxy.pages.validators import asked
 __all__ = [
     "Flag",
     "Opened",
+    "Page",
     "PagePlan",
     "Prelude",
     "Rewriter",

@@ -48,10 +48,12 @@ class CodingError(ValueError):
 class _Step(Protocol):
     """One coding, undone."""
 
-    finished: bool
-    """Whether the coded body has come to its end."""
+    @property
+    def finished(self) -> bool:
+        """Whether the coded body has come to its end."""
 
-    def pieces(self, sip: bytes) -> Iterator[bytes]: ...
+    def pieces(self, sip: bytes) -> Iterator[bytes]:
+        """What these bytes give."""
 
 
 class Decoder:
@@ -72,10 +74,10 @@ class Decoder:
                 raise CodingError("expands beyond measure")
             yield piece
 
-    def end(self) -> None:
-        """Say that the body is over; CodingError where a coding still waits for more."""
-        if self._came and not all(step.finished for step in self._steps):
-            raise CodingError("ends too early")
+    def missing(self) -> str:
+        """What is wrong when the body is over; empty where it is whole, or empty itself."""
+        is_whole = not self._came or all(step.finished for step in self._steps)
+        return "" if is_whole else "ends too early"
 
     def _through(self, data: bytes, first: int) -> Iterator[bytes]:
         if first == len(self._steps):
@@ -175,7 +177,8 @@ class _Brotli:
             sip = b""
             if piece:
                 yield piece
-            if self._brotli.can_accept_more_data():
+            # A full piece may have left output behind that no input is waiting for.
+            if len(piece) < PIECE and self._brotli.can_accept_more_data():
                 return
 
 

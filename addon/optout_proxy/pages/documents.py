@@ -18,7 +18,7 @@ MOST_SNIFFED: Final = 1024
 """Bytes in which a document must show its first tag, if it starts with none."""
 
 UNREADABLE: Final = re.compile(
-    r"utf-?16|utf-?32|ucs-?[24]|unicode$|iso-10646|(?:cs)?iso-?2022|csiso2022|hz-gb|replacement|unicodef",
+    r"utf-?16|utf-?32|ucs-?[24]|unicodef|unicode$|iso-10646|(?:cs)?iso-?2022|hz-gb|replacement",
     re.IGNORECASE,
 )
 """Labels of encodings whose bytes mean something else. Of these, a `<meta>` in a page that can be
@@ -26,6 +26,12 @@ read at all may only mean ISO-2022-JP and the replacement encoding (HTML section
 SHIFTED: Final = re.compile(r"iso-?2022|hz-gb|replacement", re.IGNORECASE)
 SHIFT: Final = re.compile(rb"\x1b[$(]")
 """How ISO-2022-JP announces bytes that are no ASCII; browsers guess it from that."""
+
+_META_CHARSET: Final = re.compile(
+    rb"<!--.*?-->|<meta[\t\n\f\r /][^>]*?charset[\t\n\f\r ]*=[\t\n\f\r ]*[\"']?"
+    rb"([A-Za-z0-9_:.()+-]{1,40})",
+    re.IGNORECASE | re.DOTALL,
+)
 
 _KINDS: Final[dict[str, Kind]] = {"text/html": "html", "application/xhtml+xml": "xhtml"}
 _CHARSET: Final = re.compile(r";\s*charset\s*=\s*(?:\"([^\"]*)\"|([^\s;]+))", re.IGNORECASE)
@@ -48,28 +54,32 @@ def charset_of(content_type: bytes) -> str:
     return (found[1] or found[2] or "").strip().lower() if found else ""
 
 
+def declared(front: bytes) -> bytes:
+    """The charset that a `<meta>` among these bytes declares; empty where none does."""
+    return next((label for label in _META_CHARSET.findall(front) if label), b"")
+
+
 def sniff(front: bytes, charset: str, *, final: bool) -> tuple[str, int] | None:
     """Why a document is left alone (empty: it is not), and where its markup starts.
 
     None where its first bytes do not tell yet.
     """
-    if not final and (_BOM.startswith(front) or front in {b"\xfe", b"\xff"}):
-        return None
     if front.startswith(_WIDE_BOMS):
         return "is in UTF-16", 0
     start = len(_BOM) if front.startswith(_BOM) else 0
+    at = _text_start(front, start)
+    if not final and len(front) < min(max(at + 2, len(_BOM)), MOST_SNIFFED):
+        return None
     if not start and UNREADABLE.match(charset):
         return f"is in {charset[:40]}", 0
-    found = _SPACES.match(front, start)
-    at = found.end() if found else start
-    if not final and len(front) < min(at + 2, MOST_SNIFFED):
-        return None
-    first = front[at : at + 2]
-    if b"\x00" in first:
+    if b"\x00" in front[at : at + 2]:
         return "is in UTF-16, or no text", 0
-    if first.startswith(b"<"):
-        return "", start
-    return _text(front, at, start, final=final)
+    return ("", start) if front.startswith(b"<", at) else _text(front, at, start, final=final)
+
+
+def _text_start(front: bytes, start: int) -> int:
+    found = _SPACES.match(front, start)
+    return found.end() if found else start
 
 
 def _text(front: bytes, at: int, start: int, *, final: bool) -> tuple[str, int] | None:

@@ -10,12 +10,13 @@ import msgspec
 from optout_proxy.edits import csp, headers
 from optout_proxy.pages import documents, validators
 from optout_proxy.pages.coding import can_decode, codings
+from optout_proxy.pages.page import Page
 from optout_proxy.pages.rewriter import Rewriter
 
 if TYPE_CHECKING:
     from optout_proxy.model import Headers
     from optout_proxy.pages.prelude import Written
-    from optout_proxy.pages.rewriter import Replaced
+    from optout_proxy.pages.page import Replaced
 
 _BODILESS: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT})
 
@@ -57,12 +58,12 @@ def open_page(
         return Opened(lines)
     if reason := _unreadable(status, lines):
         return Opened(lines, reason=reason)
-    ours = csp.Ours(written.digest, nonce, more_follow=bool(plan.id_flags))
-    allowed = csp.allow(lines, ours)
-    needs_scripts = bool(written.prelude or plan.id_flags)
-    head = validators.marked(allowed.headers if needs_scripts else lines, written.stamp)
-    rewriter = Rewriter(
-        written,
+    if not (written.prelude or plan.id_flags):
+        allowed = csp.Allowed(lines)
+    else:
+        more_follow = bool(plan.id_flags)
+        allowed = csp.allow(lines, csp.Ours(written.digest, nonce, more_follow=more_follow))
+    page = Page(
         url=url,
         kind=kind,
         charset=documents.charset_of(content_type),
@@ -72,7 +73,8 @@ def open_page(
         own_nonce=nonce,
         replaced=replaced,
     )
-    return Opened(head, rewriter)
+    head = validators.marked(allowed.headers, written.stamp)
+    return Opened(head, Rewriter(written, page))
 
 
 def _unreadable(status: int, lines: Headers) -> str:

@@ -80,8 +80,9 @@ class Tag:
     @property
     def closes_itself(self) -> bool:
         """Whether it ends with `/>` where the slash belongs to no value."""
-        last = self.attributes[-1].end if self.attributes else 0
-        return self.raw.endswith(b"/>") and last < len(self.raw) - 1
+        if not self.raw.endswith(b"/>"):
+            return False
+        return not self.attributes or self.attributes[-1].end < len(self.raw) - 1
 
     @property
     def attributes(self) -> tuple[Attribute, ...]:
@@ -92,6 +93,8 @@ class Tag:
 
     def get(self, name: str) -> str | None:
         """Value of an attribute, references resolved; None where there is none."""
+        if name.encode("ascii") not in self.raw.lower():
+            return None  # most tags have few of the attributes that are asked for
         return next((a.value for a in self.attributes if a.name == name), None)
 
     def without(self, name: str) -> Tag:
@@ -133,7 +136,7 @@ def quoted(value: str) -> str:
 
 
 def names(words: Iterable[str], *, prefixed: bool = False) -> bytes:
-    """Expression for these names in any case, gathered by first letter; it matches no longer ones."""
+    """Expression for these names in any case, gathered by first letter; no longer name fits."""
     by_letter: dict[str, list[str]] = {}
     for word in sorted(words):
         by_letter.setdefault(word[0], []).append(re.escape(word[1:]))
