@@ -15,8 +15,8 @@ from optout_proxy.pages.rewriter import Rewriter
 
 if TYPE_CHECKING:
     from optout_proxy.model import Headers
-    from optout_proxy.pages.prelude import Written
     from optout_proxy.pages.page import Replaced
+    from optout_proxy.pages.prelude import Written
 
 _BODILESS: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT})
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from optout_proxy.pages.documents import Kind
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-type Replaced = Callable[[str, str], bool]
-"""Whether the answer for an address, asked for as a `script` or a `stylesheet`, is another body
-than its origin sends."""
+    from optout_proxy.pages.documents import Kind
+
+    type Replaced = Callable[[str, str], bool]
+    """Whether the answer for an address, asked for as a `script` or a `stylesheet`, is another
+    body than its origin sends."""
 
 
 class Page(msgspec.Struct, frozen=True):
