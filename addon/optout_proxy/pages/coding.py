@@ -1,8 +1,8 @@
 """Content codings undone as the bytes arrive: gzip, deflate, br, zstd, and stacks of them.
 
 Whatever comes in, what goes out comes in bounded pieces: a bomb expands a piece at a time, and
-past all measure it is an error. Bytes behind the end of a gzip or br body are ignored, as browsers
-do. Sources: RFC 9110 section 8.4, RFC 1950 to 1952, RFC 7932, RFC 8878, RFC 9659.
+past all measure it is an error. Bytes behind the end of a gzip or deflate body are ignored, as
+browsers do. Sources: RFC 9110 section 8.4, RFC 1950 to 1952, RFC 7932, RFC 8878, RFC 9659.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ _MOST_IDS: Final = 64
 _BREAKS: Final = re.compile(r"[\t\n\r]")
 _EDGES: Final = "".join(map(chr, range(0x21)))
 _BEFORE_QUERY: Final = re.compile(r"[^?#]*")
+_AUTHORITY: Final = re.compile(r"^https?://[^/?#]*", re.IGNORECASE)
 _OTHER_SCHEME: Final = re.compile(r"(?!https?:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _LINKED: Final = {"stylesheet": "stylesheet", "modulepreload": "script"}
 _PRELOADED: Final = {"script": "script", "style": "stylesheet"}
@@ -154,6 +155,9 @@ class PageEdits:
     def _allowed(self, tag: Tag, policy: str) -> Tag:
         if not (self._scripts and self._sets_id_flags):
             return tag
+        if not policy.isascii():  # no policy that a browser reads, and none that we can write
+            self._scripts = False
+            return tag
         allowed = csp.allow_in_meta(policy, self._nonce, self._page.own_nonce)
         self._scripts, self._nonce = allowed.scripts, allowed.nonce
         return tag if allowed.policy == policy else tag.with_value("content", allowed.policy)
@@ -173,7 +177,7 @@ def joined(base: str, address: str) -> str:
     if not _OTHER_SCHEME.match(address):
         address = _BEFORE_QUERY.sub(lambda front: front[0].replace("\\", "/"), address, count=1)
     try:
-        return urljoin(base, address)
+        return _AUTHORITY.sub(lambda front: front[0].lower(), urljoin(base, address), count=1)
     except ValueError:
         return ""
 

@@ -11,7 +11,7 @@ import msgspec
 from optout_proxy.pages.tags import Tag
 
 _UNSAFE: Final = re.compile(r"</|<!|\]\]>|[\u2028\u2029\x00]|[^\x00-\x7f]")
-_MARKUP: Final = re.compile(r"<([a-z]+)((?: [a-z][a-z0-9_:-]*=\"[^\"<>&]*\")*)>")
+_MARKUP: Final = re.compile(r"<([a-z]+)((?: [a-z][a-z0-9_:-]*=\"[ !#-%'-;=?-~]*\")*)>")
 
 
 class Flag(msgspec.Struct, frozen=True):

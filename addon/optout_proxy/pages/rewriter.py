@@ -32,6 +32,7 @@ class Rewriter:
         self._is_sniffed = False
         self._is_left_alone = False
         self._may_shift = False
+        self._last = b""
         self.reason = ""
         self.failure = ""
 
@@ -89,11 +90,17 @@ class Rewriter:
         return front[:start] + self._scanned(front[start:])
 
     def _scanned(self, piece: bytes) -> bytes:
-        if not self._may_shift or not (shift := documents.SHIFT.search(piece)):
+        if not self._may_shift:
             return self._scanner.feed(piece)
-        out = self._scanner.feed(piece[: shift.start()])
+        # The last byte of the piece before may have begun what announces the shift.
+        last, self._last = self._last, piece[-1:]
+        shift = documents.SHIFT.search(last + piece)
+        if shift is None:
+            return self._scanner.feed(piece)
+        start = max(0, shift.start() - len(last))
+        out = self._scanner.feed(piece[:start])
         self._stop("is in ISO-2022-JP from here on")
-        return out + self._scanner.feed(piece[shift.start() :])
+        return out + self._scanner.feed(piece[start:])
 
     def _stop(self, reason: str) -> None:
         self.reason = reason

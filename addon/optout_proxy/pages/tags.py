@@ -12,7 +12,7 @@ from html.entities import html5
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
 _S: Final = rb"\t\n\f\r "
 _NAME: Final = rb"[^" + _S + rb"/>][^" + _S + rb"/>=]*+"
@@ -102,7 +102,10 @@ class Tag:
         return self._cut([(a.start, a.end, b"") for a in self.attributes if a.name == name])
 
     def with_attribute(self, name: str, value: str) -> Tag:
-        """The tag with an attribute, in front of all others; what it had of that name goes."""
+        """The tag with an attribute, in front of all others; what it had of that name goes.
+
+        Name and value are ASCII, here and below: what encoding the page is in is not known.
+        """
         bare = self.without(name)
         place = 1 + len(self.name)
         added = f' {name}="{quoted(value)}"'.encode("ascii")
@@ -130,9 +133,9 @@ def attribute_text(text: str) -> str:
 
 
 def quoted(value: str) -> str:
-    """Value as it stands between double quotes, in ASCII alone."""
+    """Value as it stands between double quotes."""
     text = value.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
-    return text.replace(">", "&gt;").encode("ascii", "xmlcharrefreplace").decode("ascii")
+    return text.replace(">", "&gt;")
 
 
 def names(words: Iterable[str], *, prefixed: bool = False) -> bytes:
@@ -173,6 +176,3 @@ def _known_prefix(name: str) -> str:
     """The longest reference without `;` that a name starts with."""
     ends = range(len(name), 1, -1)
     return next((name[:end] for end in ends if name[:end] in html5 and name[end - 1] != ";"), "")
-
-
-type Predicate = Callable[[str, str], bool]
