@@ -54,7 +54,7 @@ def open_page(
         return Opened(validators.confirmed(lines, written.stamp))
     content_type = headers.value(lines, b"content-type") or b""
     kind = documents.kind_of(content_type)
-    if kind is None or status < HTTPStatus.OK or status in _BODILESS:
+    if kind is None or not _is_shown(status, lines):
         return Opened(lines)
     if reason := _unreadable(status, lines):
         return Opened(lines, reason=reason)
@@ -75,6 +75,14 @@ def open_page(
     )
     head = validators.marked(allowed.headers, written.stamp)
     return Opened(head, Rewriter(written, page))
+
+
+def _is_shown(status: int, lines: Headers) -> bool:
+    """Whether a browser shows the body: no redirect, no download."""
+    disposition = headers.value(lines, b"content-disposition") or b""
+    is_download = disposition.strip().lower().startswith(b"attachment")
+    is_redirect = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
+    return status >= HTTPStatus.OK and status not in _BODILESS and not (is_redirect or is_download)
 
 
 def _unreadable(status: int, lines: Headers) -> str:

@@ -70,6 +70,7 @@ class Scanner:
         self._final = False
         self._step: Callable[[], bool] = self._opening
         self._waits_for = b""
+        self._waits_to_open = False
         self._stack: list[str] = []
         self._escaped = 0
         self._held: Tag | None = None
@@ -96,6 +97,8 @@ class Scanner:
 
     def stop(self) -> None:
         """Look at nothing any more: what follows goes through."""
+        if self._waits_to_open:
+            self._put_in_front()
         self._step = self._through
         self._waits_for = b""
 
@@ -161,13 +164,18 @@ class Scanner:
     def _open(self) -> bool:
         """Put in here what belongs before everything that could run a script."""
         ahead = self._watcher.looks_ahead - self._gone
-        if not self._final and len(self._buffer) < ahead:
+        self._waits_to_open = not self._final and len(self._buffer) < ahead
+        if self._waits_to_open:
             return _MORE
         if not self._xml or self._seen_root:
-            follows = bytes(self._buffer[self._at : max(self._at, ahead)])
-            self._replace(self._at, self._at, self._watcher.before(follows))
+            self._put_in_front()
         self._step = self._content
         return True
+
+    def _put_in_front(self) -> None:
+        end = max(self._at, self._watcher.looks_ahead - self._gone)
+        ahead = bytes(self._buffer[self._at : end])
+        self._replace(self._at, self._at, self._watcher.before(ahead))
 
     def _markup(self) -> bool:
         """Read what starts at `<`, or wait for more of it."""

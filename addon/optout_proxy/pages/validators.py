@@ -117,8 +117,8 @@ def _with_origins_validators(lines: Headers, stamp: str) -> Headers:
     tags = [f'"{text}"' if kind == "s" else f'W/"{text}"' for text, kind in current if kind != "d"]
     if tags:
         return headers.replaced(lines, b"If-None-Match", ", ".join(tags).encode("latin-1"))
-    lines = headers.replaced(lines, b"If-None-Match", None)
-    return headers.replaced(lines, b"If-Modified-Since", dates[0].encode("latin-1"))
+    lines = headers.replaced(lines, b"If-Modified-Since", dates[0].encode("latin-1"))
+    return headers.replaced(lines, b"If-None-Match", None)
 
 
 def _unvalidated(lines: Headers) -> Headers:
