@@ -37,17 +37,20 @@ class Tokens:
         if letter == "!":
             return self.markup_declaration
         if letter == "/":
-            letter = self.next()
-            if letter.isascii() and letter.isalpha():
-                return self.tag(is_end=True)
-            if letter == ">":
-                return self.data
-            self.at -= 1
-            return self.bogus_comment if letter else None
+            return self.end_tag_open
         if letter.isascii() and letter.isalpha():
             return self.tag(is_end=False)
         self.at -= 1
         return self.bogus_comment if letter == "?" else self.data
+
+    def end_tag_open(self):
+        letter = self.next()
+        if letter.isascii() and letter.isalpha():
+            return self.tag(is_end=True)
+        if letter == ">":
+            return self.data
+        self.at -= 1
+        return self.bogus_comment if letter else None
 
     def bogus_comment(self):
         while letter := self.next():

@@ -80,7 +80,7 @@ HTML = {
     "textarea": b"<textarea></script><!--</textarea>--><p>",
     "noscript": b"<head><noscript><style>a{}</style></noscript></head><noscript><img></noscript>",
     "base": b"<head><base href=//cdn.example/><link rel=stylesheet href=a integrity=x></head>",
-    "xml declaration": b"<?xml version='1.0' encoding='iso-8859-1'?><!DOCTYPE html><html>\xe9</html>",
+    "xml declaration": b"<?xml version='1.0' encoding='iso-8859-1'?><!DOCTYPE html><html>\xe9",
     "nested tables": b"<table><tr><td><form><table><script>x</script></table></form></table>",
     "late charset": b"<head><script>x</script><meta charset=windows-1252></head>\x80",
     "policy": b"<head><meta http-equiv=content-security-policy content=\"img-src 'self'\"><p>",

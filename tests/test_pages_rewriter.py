@@ -189,7 +189,7 @@ def test_only_a_page_without_a_charset_waits_and_for_no_more_than_a_kilobyte():
 
 @pytest.mark.parametrize("name", ["xhtml", "xhtml without head", "prefixed"])
 def test_xhtml_stays_well_formed_and_the_script_reads_the_same(name):
-    root = ET.fromstring(rewrite(XHTML[name], kind="xhtml"))
+    root = ET.fromstring(rewrite(XHTML[name], kind="xhtml"))  # noqa: S314 - written right above
     scripts = root.findall(".//{http://www.w3.org/1999/xhtml}script")
     assert scripts[0].text == written().prelude.decode()
     assert root.find(".//{http://www.w3.org/1999/xhtml}meta[@name='twitter:dnt']") is not None

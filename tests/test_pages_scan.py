@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,7 +15,23 @@ from optout_proxy.pages.tags import Tag
 
 calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
-NAMES = frozenset("a b p br html head body meta base link script title style div table".split())
+NAMES = frozenset(
+    [
+        "a",
+        "b",
+        "p",
+        "br",
+        "html",
+        "head",
+        "body",
+        "meta",
+        "base",
+        "link",
+        "script",
+        "title",
+        "style",
+    ]
+)
 
 
 class Marks:
@@ -43,7 +61,7 @@ class Marks:
 def scanned(document: bytes, *cuts: int, xml: bool = False, holds: bool = False) -> bytes:
     scanner = Scanner(Marks(holds=holds), xml=xml)
     places = [0, *sorted(cuts), len(document)]
-    pieces = [document[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [document[a:b] for a, b in itertools.pairwise(places)]
     return b"".join([*map(scanner.feed, pieces), scanner.end()])
 
 
