@@ -39,13 +39,15 @@
   attempt(() => {
     if (!choices.gpc || navigator.globalPrivacyControl === true) return;
     const owner = Navigator.prototype;
-    const like = Object.getOwnPropertyDescriptor(owner, 'onLine').get;
-    const get = around(like, (target, self) => {
-      Reflect.apply(target, self, []);
-      return true;
-    });
+    const complains = Object.getOwnPropertyDescriptor(owner, 'onLine').get;
+    const own = Object.getOwnPropertyDescriptor({
+      get globalPrivacyControl() {
+        Reflect.apply(complains, this, []);
+        return true;
+      },
+    }, 'globalPrivacyControl');
     Object.defineProperty(owner, 'globalPrivacyControl', {
-      get, set: undefined, enumerable: true, configurable: true,
+      get: new Proxy(own.get, {}), set: undefined, enumerable: true, configurable: true,
     });
   });
 
@@ -129,9 +131,9 @@
       )),
     }));
   });
-  // `localStorage.key = value` goes past setItem. An accessor on the prototype stops it for keys
-  // that are spelled out where the browser asks the prototype first (Chromium); what is stored all
-  // the same (Firefox, keys with a wildcard) is gone with the page, and before the next one reads.
+  // `localStorage.key = value` goes past setItem. For keys that are spelled out an accessor on the
+  // prototype stops it (Chromium and Firefox ask that first); what is written under a key with a
+  // wildcard is gone with the page, and before the next one reads.
   choices.exact.forEach((key) => attempt(() => {
     if (key in Storage.prototype) return;
     Object.defineProperty(Storage.prototype, key, {

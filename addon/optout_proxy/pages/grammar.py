@@ -18,14 +18,20 @@ _ALWAYS: Final = RAW | {"script", "plaintext", "svg", "math"}
 # HTML section 13.2.6.5: what stands in foreign content, what leads back to HTML inside it, and
 # what ends it.
 FOREIGN: Final = frozenset({"svg", "math"})
-LEADS_BACK: Final = frozenset(
-    {"foreignobject", "desc", "title", "mi", "mo", "mn", "ms", "mtext", "annotation-xml"}
-)
+LEADS_BACK: Final = {
+    "svg": frozenset({"foreignobject", "desc", "title"}),
+    "math": frozenset({"mi", "mo", "mn", "ms", "mtext", "annotation-xml"}),
+}
+HTML_ANNOTATIONS: Final = frozenset({"text/html", "application/xhtml+xml"})
+"""An `annotation-xml` leads back only with one of these encodings."""
 _BREAKS_OUT: Final = """
     b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i img li
     listing menu meta nobr ol p pre ruby s small span strong strike sub sup table tt u ul var
 """
 BREAKS_OUT: Final = frozenset(_BREAKS_OUT.split())
+FONT_BREAKS_OUT: Final = frozenset({"color", "face", "size"})
+"""A `font` breaks out only with one of these attributes."""
+_EDGES: Final = FOREIGN.union(*LEADS_BACK.values())
 
 INERT: Final = frozenset({"html", "head", "title", "base"})
 """What may stand before the first place where something could run."""
@@ -77,7 +83,7 @@ def dull_html(shown: frozenset[str]) -> re.Pattern[bytes]:
 @lru_cache(64)
 def dull_inside(shown: frozenset[str]) -> re.Pattern[bytes]:
     """The same, where HTML stands inside foreign content."""
-    ends = names(FOREIGN | LEADS_BACK)
+    ends = names(_EDGES)
     end = rb"</(?!" + ends + rb")" + TAG_NAME + ATTRIBUTES + rb">"
     return _dull_run(end, names(_ALWAYS | shown), TAG_NAME)
 
@@ -85,9 +91,9 @@ def dull_inside(shown: frozenset[str]) -> re.Pattern[bytes]:
 @lru_cache(1)
 def dull_foreign() -> re.Pattern[bytes]:
     """The same in foreign content."""
-    ends = names(FOREIGN | LEADS_BACK | {"p", "br"})
+    ends = names(_EDGES | {"p", "br"})
     end = rb"</(?!" + ends + rb")" + TAG_NAME + ATTRIBUTES + rb">"
-    return _dull_run(end, names(FOREIGN | LEADS_BACK | BREAKS_OUT), TAG_NAME)
+    return _dull_run(end, names(_EDGES | BREAKS_OUT | {"font"}), TAG_NAME)
 
 
 @lru_cache(64)

@@ -302,11 +302,11 @@ class Scanner:
         """Keep account of foreign content; whether the tag is of that."""
         if self._xml:
             return False
-        if self._is_foreign and tag.name in grammar.BREAKS_OUT:
+        if self._is_foreign and _breaks_out(tag):
             self._break_out()
             return False
         is_foreign = self._is_foreign
-        opens = tag.name in grammar.FOREIGN or (is_foreign and tag.name in grammar.LEADS_BACK)
+        opens = tag.name in grammar.FOREIGN or (is_foreign and _leads_back(tag, self._stack[-1]))
         if opens and not tag.closes_itself:
             self._stack.append(tag.name)
         return is_foreign or opens
@@ -480,6 +480,21 @@ def _is_inert(tag: Tag) -> bool:
     if name == "meta":
         return (tag.get("http-equiv") or "content-type").strip().lower() in grammar.INERT_META
     return name in grammar.INERT
+
+
+def _breaks_out(tag: Tag) -> bool:
+    """Whether a tag in foreign content ends it."""
+    if tag.name == "font":
+        return not grammar.FONT_BREAKS_OUT.isdisjoint(a.name for a in tag.attributes)
+    return tag.name in grammar.BREAKS_OUT
+
+
+def _leads_back(tag: Tag, root: str) -> bool:
+    """Whether what a tag in foreign content holds is HTML again."""
+    if tag.name == "annotation-xml":
+        is_html = (tag.get("encoding") or "").lower() in grammar.HTML_ANNOTATIONS
+        return is_html and root == "math"
+    return tag.name in grammar.LEADS_BACK[root]
 
 
 def _starts_xml_name(letter: bytes) -> bool:
