@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -105,9 +107,6 @@ def test_a_plan_that_asks_for_no_script_has_none():
 
 
 def test_the_digest_is_that_of_the_script():
-    import base64
-    import hashlib
-
     text = written(PLAN).prelude
     digest = base64.b64encode(hashlib.sha256(text).digest()).decode()
     assert written(PLAN).digest == f"sha256-{digest}"

@@ -337,7 +337,13 @@ def test_a_meta_policy_is_left_alone_where_nothing_follows_it():
 
 def test_a_page_with_a_list_of_ids_gets_no_more_than_it_could_use():
     body = b"<script>" + b" ".join(b"G-AAAA%d" % n for n in range(1000, 1200)) + b"</script>"
-    assert len(flags(body)) == 65
+    assert rewrite(body, ID).count(b"ga-disable-") == 64
+
+
+def test_ids_may_be_of_any_form():
+    plan = PagePlan(flags=(Flag("off_*", "1", ids="site-[0-9]+"), Flag("ga-disable-*", "true")))
+    out = rewrite(b"<script>'site-42', 'G-ABCD1234', 'site-42'</script>", plan)
+    assert b'({["off_site-42"]: 1, ["ga-disable-G-ABCD1234"]: true});' in out
 
 
 # --- marks

@@ -8,21 +8,17 @@ from urllib.parse import urljoin
 
 from optout_proxy.edits import csp
 from optout_proxy.pages import documents
+from optout_proxy.pages.plan import Flag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from optout_proxy.pages.page import Page
     from optout_proxy.pages.prelude import Written
     from optout_proxy.pages.tags import Tag
 
-IDS: Final = re.compile(
-    rb"(?<![A-Za-z0-9_-])(?:G|GT|AW|DC|UA|GTM)-[A-Z0-9]{4,14}(?:-[0-9]{1,4})?(?![A-Za-z0-9_-])"
-)
-"""Ids of Google's tags: `G-…`, `UA-…-1`, `AW-…` …"""
-
-_MOST_IDS: Final = 64
-"""Ids a page that are taken for real ones: a page names one or two, a list of them is no use."""
+_MOST_FLAGS: Final = 64
+"""Flags that one page is given for the ids it names; it names one or two."""
 _BREAKS: Final = re.compile(r"[\t\n\r]")
 _EDGES: Final = "".join(map(chr, range(0x21)))
 _BEFORE_QUERY: Final = re.compile(r"[^?#]*")
@@ -48,8 +44,9 @@ class PageEdits:
         self._scripts = page.scripts
         self._nonce = page.nonce
         self._marked = self._plan.marked
-        self._sets_id_flags = bool(self._plan.id_flags)
-        self._ids: set[bytes] = set()
+        ids = [(flag, re.compile(flag.ids.encode())) for flag in self._plan.id_flags]
+        self._id_flags = ids
+        self._flags_set: set[str] = set()
         self.without_integrity = 0
         """How many tags lost their `integrity`."""
         self.looks_ahead = 0
@@ -85,17 +82,28 @@ class PageEdits:
 
     def wants(self, tag: Tag) -> bool:
         """Any script may name an id, data too: it is often run later."""
-        return self._sets_id_flags and self._scripts and tag.get("src") is None
+        return self._sets_id_flags and tag.get("src") is None
 
     def script(self, tag: Tag, text: bytes) -> bytes:
-        """The flags that name the ids which this script names, each id once a page."""
-        if not (self._sets_id_flags and self._scripts):
+        """The flags that name the ids which this script names, each once a page."""
+        if not self._sets_id_flags:
             return b""
         said = text or (tag.get("src") or "").encode("latin-1", "replace")
-        found = [name for name in dict.fromkeys(IDS.findall(said)) if name not in self._ids]
-        found = found[: _MOST_IDS - len(self._ids)]
-        self._ids.update(found)
-        return b"".join(self._script(self._written.flag_script(name.decode())) for name in found)
+        flags = [flag for flag in self._named(said) if flag.name not in self._flags_set]
+        flags = flags[: _MOST_FLAGS - len(self._flags_set)]
+        self._flags_set.update(flag.name for flag in flags)
+        return self._script(self._written.flag_script(flags)) if flags else b""
+
+    @property
+    def _sets_id_flags(self) -> bool:
+        return self._scripts and bool(self._id_flags)
+
+    def _named(self, text: bytes) -> Iterator[Flag]:
+        """The flags whose ids stand in a text."""
+        for flag, ids in self._id_flags:
+            for name in dict.fromkeys(found[0] for found in ids.finditer(text)):
+                if name.isascii():
+                    yield Flag(flag.name.replace("*", name.decode()), flag.value)
 
     # --- what is put in
 
@@ -153,7 +161,7 @@ class PageEdits:
         return tag
 
     def _allowed(self, tag: Tag, policy: str) -> Tag:
-        if not (self._scripts and self._sets_id_flags):
+        if not self._sets_id_flags:
             return tag
         if not policy.isascii():  # no policy that a browser reads, and none that we can write
             self._scripts = False

@@ -14,14 +14,23 @@ _UNSAFE: Final = re.compile(r"</|<!|\]\]>|[\u2028\u2029\x00]|[^\x00-\x7f]")
 _MARKUP: Final = re.compile(r"<([a-z]+)((?: [a-z][a-z0-9_:-]*=\"[ !#-%'-;=?-~]*\")*)>")
 
 
+GOOGLE_IDS: Final = (
+    r"(?<![A-Za-z0-9_-])(?:G|GT|AW|DC|UA)-[A-Z0-9]{4,14}(?:-[0-9]{1,4})?(?![A-Za-z0-9_-])"
+)
+"""Ids of Google's tags: `G-…`, `UA-…-1`, `AW-…`. Not `GTM-…`: a container has no such flag."""
+
+
 class Flag(msgspec.Struct, frozen=True):
     """A global that a tool reads as an opt-out; a `*` in the name stands for an id in the page."""
 
     name: str
     value: str
     """A JavaScript expression: ASCII, and nothing that could end the script around it."""
+    ids: str = GOOGLE_IDS
+    """Expression for the ids that `*` stands for."""
 
     def __post_init__(self) -> None:
+        re.compile(self.ids)
         if _UNSAFE.search(self.value):
             raise ValueError(f"{self.value!r} could end the script that it is put into")
 

@@ -38,9 +38,8 @@ class Written(msgspec.Struct, frozen=True):
     stamp: str
     """Differs where what is done to a page differs."""
 
-    def flag_script(self, found: str) -> bytes:
-        """The script that sets the flags which name an id."""
-        flags = [Flag(f.name.replace("*", found), f.value) for f in self.plan.id_flags]
+    def flag_script(self, flags: Iterable[Flag]) -> bytes:
+        """The script that sets flags where the page has named their ids."""
         return f"({self.flag_code})({_literal(flags)});".encode("ascii")
 
 
