@@ -18,6 +18,8 @@ from optout_proxy.pages.coding import (
     PIECE,
     CodingError,
     Decoder,
+    Encoder,
+    accepts_packing,
     can_decode,
     codings,
 )
@@ -175,6 +177,34 @@ def test_an_unknown_coding_is_no_decoder():
     with pytest.raises(ValueError, match="no such content coding: dcb"):
         Decoder(["dcb"])
     assert "dcb" not in KNOWN
+
+
+@pytest.mark.parametrize("size", [1, 1000, 10**9])
+def test_what_is_packed_can_be_read_as_it_comes(size):
+    encoder, decoder = Encoder(), Decoder(["zstd"])
+    body = BODY[:50_000]
+    for start in range(0, len(body), size):
+        piece = body[start : start + size]
+        assert b"".join(decoder.feed(encoder.feed(piece))) == piece
+    assert list(decoder.feed(encoder.end())) == []
+    assert decoder.missing() == ""
+
+
+@pytest.mark.parametrize(
+    ("accepts", "packs"),
+    [
+        (b"gzip, deflate, br, zstd", True),
+        (b"ZSTD;q=0.5", True),
+        (b"zstd; q=1.0", True),
+        (b"zstd;q=0", False),
+        (b"zstd;q=0.00", False),
+        (b"gzip, deflate, br", False),
+        (b"*", False),
+        (b"", False),
+    ],
+)
+def test_what_is_packed_is_asked_for(accepts, packs):
+    assert accepts_packing(accepts) is packs
 
 
 @calm

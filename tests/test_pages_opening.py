@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optout_proxy.pages import Flag, PagePlan, asked, open_page
+from optout_proxy.pages.coding import Decoder
 from page_parts import FULL, URL, written
 
 calm = settings(deadline=None)
@@ -265,6 +268,25 @@ def test_flags_that_follow_are_allowed_by_a_nonce_of_ours():
     result = opened(HTML, (b"Content-Security-Policy", b"script-src a.example"), plan=plan)
     assert result.headers[1][1] == b"script-src a.example 'nonce-OWN'"
     assert b'<script nonce="OWN">(' in result.rewriter.feed(b"<script src=?id=G-ABCD1234></script>")
+
+
+@pytest.mark.parametrize(
+    ("coding", "accepts", "sent"),
+    [
+        (b"gzip", b"gzip, br, zstd", b"zstd"),
+        (b"gzip", b"gzip, br", None),
+        (b"identity", b"gzip, br, zstd", None),
+    ],
+)
+def test_what_came_packed_is_packed_again_for_whoever_takes_it(coding, accepts, sent):
+    body = b"<p>one</p>" * 500
+    lines = (HTML, (b"Content-Encoding", coding))
+    opened = open_page(written(GPC), url=URL, status=200, lines=lines, nonce="OWN", accepts=accepts)
+    assert dict(opened.headers).get(b"Content-Encoding") == sent
+    packed = gzip.compress(body) if coding == b"gzip" else body
+    out = opened.rewriter.feed(packed) + opened.rewriter.end()
+    plain = b"".join(Decoder(["zstd"]).feed(out)) if sent else out
+    assert plain.endswith(b"</script>" + body)
 
 
 @pytest.mark.parametrize(

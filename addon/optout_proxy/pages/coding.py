@@ -1,5 +1,9 @@
 """Content codings undone as the bytes arrive: gzip, deflate, br, zstd, and stacks of them.
 
+What came packed may be packed again, as zstd. Measured on 1 MB of markup in pieces of 16 kB, each
+flushed: zstd takes 1.6 ms and gives a fifth, gzip 16 ms, br 7 ms; and a proxy in Python needs
+about 6 ms to send 1 MB by HTTP/2. The first piece is out after 60 microseconds.
+
 Whatever comes in, what goes out comes in bounded pieces: a bomb expands a piece at a time, and
 past all measure it is an error. Bytes behind the end of a gzip or deflate body are ignored, as
 browsers do. Sources: RFC 9110 section 8.4, RFC 1950 to 1952, RFC 7932, RFC 8878, RFC 9659.
@@ -7,6 +11,7 @@ browsers do. Sources: RFC 9110 section 8.4, RFC 1950 to 1952, RFC 7932, RFC 8878
 
 from __future__ import annotations
 
+import re
 import sys
 import zlib
 from typing import TYPE_CHECKING, Final, Protocol
@@ -37,6 +42,8 @@ _MOST_STACKED: Final = 4
 _BOMB: Final = 256 * 1024 * 1024
 """Below this much output nothing is a bomb, however small it came in."""
 _BOMB_RATIO: Final = 1000
+_PACK_LEVEL: Final = 1
+_ACCEPTED: Final = re.compile(r"zstd(?:;q=(?:1(?:\.0*)?|0\.\d*[1-9]\d*))?")
 _ZSTD_WINDOW: Final = 23
 """8 MB, the most that a browser accepts (RFC 9659)."""
 
@@ -88,6 +95,29 @@ class Decoder:
         for start in range(0, len(data), _SIP):
             for piece in _guarded(step, data[start : start + _SIP]):
                 yield from self._through(piece, first + 1)
+
+
+class Encoder:
+    """Packs as zstd; each piece can be read when it comes."""
+
+    name: Final = "zstd"
+
+    def __init__(self) -> None:
+        self._zstd = zstd.ZstdCompressor(level=_PACK_LEVEL)
+
+    def feed(self, data: bytes) -> bytes:
+        """These bytes, packed and flushed."""
+        return self._zstd.compress(data, zstd.ZstdCompressor.FLUSH_BLOCK) if data else b""
+
+    def end(self) -> bytes:
+        """What ends the packed body."""
+        return self._zstd.flush()
+
+
+def accepts_packing(accept_encoding: bytes) -> bool:
+    """Whether whoever asks takes what `Encoder` gives."""
+    words = accept_encoding.decode("latin-1").lower().replace(" ", "").split(",")
+    return any(_ACCEPTED.fullmatch(word) for word in words)
 
 
 def codings(lines: Headers) -> tuple[str, ...]:

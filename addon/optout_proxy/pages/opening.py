@@ -9,7 +9,7 @@ import msgspec
 
 from optout_proxy.edits import csp, headers
 from optout_proxy.pages import documents, validators
-from optout_proxy.pages.coding import can_decode, codings
+from optout_proxy.pages.coding import Encoder, accepts_packing, can_decode, codings
 from optout_proxy.pages.page import Page
 from optout_proxy.pages.rewriter import Rewriter
 
@@ -40,10 +40,12 @@ def open_page(
     status: int,
     lines: Headers,
     nonce: str,
+    accepts: bytes = b"",
     replaced: Replaced | None = None,
 ) -> Opened:
     """What is done to the response for a page.
 
+    `accepts` is the `Accept-Encoding` of whoever asks: what came packed is packed again if it may.
     `nonce` is a fresh random one in base64, of at least 16 bytes, for this response alone.
     `replaced(url, type)` says whether a script or a style is answered with another body.
     """
@@ -58,23 +60,34 @@ def open_page(
         return Opened(lines)
     if reason := _unreadable(status, lines):
         return Opened(lines, reason=reason)
-    if not (written.prelude or plan.id_flags):
-        allowed = csp.Allowed(lines)
-    else:
-        more_follow = bool(plan.id_flags)
-        allowed = csp.allow(lines, csp.Ours(written.digest, nonce, more_follow=more_follow))
+    allowed = _allowed(written, lines, nonce)
     page = Page(
         url=url,
         kind=kind,
         charset=documents.charset_of(content_type),
         codings=codings(lines),
+        packs=bool(codings(lines)) and accepts_packing(accepts),
         scripts=allowed.scripts,
         nonce=allowed.nonce,
         own_nonce=nonce,
         replaced=replaced,
     )
-    head = validators.marked(allowed.headers, written.stamp)
-    return Opened(head, Rewriter(written, page))
+    return Opened(_head(allowed.headers, page, written.stamp), Rewriter(written, page))
+
+
+def _allowed(written: Written, lines: Headers, nonce: str) -> csp.Allowed:
+    """The lines with policies that allow what is put in, as far as scripts are."""
+    more_follow = bool(written.plan.id_flags)
+    if not (written.prelude or more_follow):
+        return csp.Allowed(lines)
+    return csp.allow(lines, csp.Ours(written.digest, nonce, more_follow=more_follow))
+
+
+def _head(lines: Headers, page: Page, stamp: str) -> Headers:
+    head = validators.marked(lines, stamp)
+    if not page.packs:
+        return head
+    return headers.replaced(head, b"Content-Encoding", Encoder.name.encode("ascii"))
 
 
 def _is_shown(status: int, lines: Headers) -> bool:

@@ -24,6 +24,8 @@ class Page(msgspec.Struct, frozen=True):
     charset: str = ""
     """As the `Content-Type` names it, lower case; empty where it names none."""
     codings: tuple[str, ...] = ()
+    packs: bool = False
+    """Whether it is handed on packed again (`coding.Encoder`)."""
     scripts: bool = True
     """Whether its policies let our scripts run."""
     nonce: str = ""

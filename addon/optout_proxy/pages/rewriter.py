@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from optout_proxy.pages import documents
-from optout_proxy.pages.coding import PIECE, CodingError, Decoder
+from optout_proxy.pages.coding import PIECE, CodingError, Decoder, Encoder
 from optout_proxy.pages.editing import PageEdits
 from optout_proxy.pages.scan import Scanner
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Rewriter:
-    """Changes one page as its bytes come, and hands it on without a content coding.
+    """Changes one page as its bytes come, and hands it on plain, or packed as `Page.packs` says.
 
     Nothing it is fed makes it raise. `reason` says why a page is left alone, `failure` why it ends
     early: its content coding broke off. What was handed out by then is right; nothing follows it.
@@ -28,6 +28,7 @@ class Rewriter:
         self._edits = PageEdits(written, page, self._stop)
         self._scanner = Scanner(self._edits, xml=page.kind == "xhtml")
         self._decoder = Decoder(page.codings) if page.codings else None
+        self._encoder = Encoder() if page.packs else None
         self._front = b""
         self._is_sniffed = False
         self._is_left_alone = False
@@ -52,7 +53,7 @@ class Rewriter:
         try:
             for piece in self._decoded(data):
                 if out := self._rewritten(piece):
-                    yield out
+                    yield self._encoder.feed(out) if self._encoder else out
         except CodingError as wrong:
             self.failure = str(wrong)
 
@@ -60,8 +61,9 @@ class Rewriter:
         """What is left when the body is over."""
         if self._decoder and not self.failure:
             self.failure = self._decoder.missing()
-        front = b"" if self._is_sniffed else self._sniffed(b"", final=True)
-        return front + (b"" if self._is_left_alone else self._scanner.end())
+        out = b"" if self._is_sniffed else self._sniffed(b"", final=True)
+        out += b"" if self._is_left_alone else self._scanner.end()
+        return self._encoder.feed(out) + self._encoder.end() if self._encoder else out
 
     def _decoded(self, data: bytes) -> Iterator[bytes]:
         if self._decoder is not None:
