@@ -18,6 +18,7 @@ from optout_proxy.model import (
     ResponseDecision,
     Type,
 )
+from optout_proxy.pages import PagePlan
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,12 @@ class Scripted:
             return ResponseDecision()
         kept = without(headers, b"set-cookie")
         return ResponseDecision(kept, credits=(credit("strip", Removed(cookies=("id",))),))
+
+    def page_plan(self, request: Request, decision: Decision) -> PagePlan:
+        return PagePlan()
+
+    def replaces(self, url: str, page: str, type: Type) -> bool:  # noqa: A002 - the engine's
+        return False
 
     @staticmethod
     def _in(entries: frozenset[str], request: Request) -> bool:

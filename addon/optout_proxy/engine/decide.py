@@ -11,6 +11,7 @@ from optout_proxy.engine.identity import first_party
 from optout_proxy.engine.ladder import action_for, reason_for
 from optout_proxy.engine.memo import remember
 from optout_proxy.engine.outgoing import Outbound
+from optout_proxy.engine.page_plans import PagePlans
 from optout_proxy.engine.places import Place, Places
 from optout_proxy.engine.plain import DISGUISED_PATH, is_encoded
 from optout_proxy.engine.recognise import Hit, Recogniser, without_body
@@ -29,6 +30,7 @@ from optout_proxy.model import (
     ResponseDecision,
     Type,
 )
+from optout_proxy.rules.rule import parse_rule
 from optout_proxy.rules.sieve import Sieve
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from optout_proxy.engine.choices import Choices
     from optout_proxy.engine.tool import Tool
+    from optout_proxy.pages.plan import PagePlan
     from optout_proxy.resources import Resources
     from optout_proxy.rules.rule import Query
 
@@ -67,6 +70,7 @@ class Engine:
         self._recogniser = Recogniser(everyone)
         self._bodiless = without_body(everyone)
         self._outbound = Outbound(everyone, force, choices)
+        self._plans = PagePlans(everyone, force.page_cookie_rules, choices)
         self._inbound = Inbound(self.tools, force, choices, self.inspects, resources)
         indexes = (*self._recogniser.indexes, *force.indexes, self._outbound.index)
         self._sieve = Sieve(indexes, force.hosts, marks=DISGUISED_PATH)
@@ -285,6 +289,21 @@ class Engine:
         """What is done to the head of the response to a request that was sent."""
         head = self._inbound.change(request, decision, status, headers, _page_host(request))
         return self._edits.applied_to_head(request, decision, head, headers)
+
+    # -- pages ---------------------------------------------------------------------------------
+
+    def page_plan(self, request: Request, decision: Decision) -> PagePlan:
+        """What is changed in the page that a request fetches; empty where it fetches none."""
+        return self._plans.plan(request, decision.role)
+
+    def replaces(self, url: str, page: str, type: Type) -> bool:  # noqa: A002 - the field's word
+        """Whether the answer for a script or a style of a page is another body than its own."""
+        decision = self.decide_url(url, page, type)
+        tool = self.tools.get(decision.tool or "")
+        prefix = tool.page.prefix if tool and decision.role == "loads" else None
+        if decision.action != "strip" or prefix is None:
+            return decision.stops
+        return parse_rule(prefix.where).matches(plain.query(self.name(url, page=page, type=type)))
 
 
 def _page_host(request: Request) -> str:

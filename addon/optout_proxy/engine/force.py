@@ -51,7 +51,7 @@ class Case(msgspec.Struct, frozen=True):
     @property
     def prefixed(self) -> Prefix | None:
         """What is put in front of this request's answer."""
-        prefix = self.stripped.prefix if self.stripped else None
+        prefix = self.stripped.page.prefix if self.stripped else None
         if prefix is None or self.role != "loads":
             return None
         return prefix if parse_rule(prefix.where).matches(self.query) else None
@@ -81,6 +81,11 @@ class InForce:
     def hosts(self) -> frozenset[str]:
         """Hosts that an opt-out cookie is supplied to."""
         return frozenset(cookie.host for _, cookie in self._cookies)
+
+    @property
+    def page_cookie_rules(self) -> Sequence[Taker]:
+        """The rules about cookies of a page's own site, exceptions among them."""
+        return self._identity.on_pages("cookie").every
 
     def level(self, tool: Tool, case: Case) -> Level:
         return self._choices.level(tool.id, case.page_host)

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from optout_proxy.pages.plan import Flag  # noqa: TC001 - msgspec reads it at run time
 from optout_proxy.rules.options import names_of
 
 if TYPE_CHECKING:
@@ -65,6 +66,17 @@ class Prefix(msgspec.Struct, frozen=True):
     """A rule: which of the requests that load the tool's code it is about."""
 
 
+class PageSide(msgspec.Struct, frozen=True):
+    """What the tool does and reads inside pages."""
+
+    flags: tuple[Flag, ...] = ()
+    storage: tuple[str, ...] = ()
+    """Keys of localStorage and sessionStorage; `*` stands for anything."""
+    markup: tuple[str, ...] = ()
+    """Tags as `pages.plan.PagePlan` takes them."""
+    prefix: Prefix | None = None
+
+
 class BodyRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a request body tells: whose it is, or which of its fields to empty."""
 
@@ -96,7 +108,7 @@ class Tool(msgspec.Struct, frozen=True):
     express: Express = Express(exists=False, says="")
     frame_sites: frozenset[str] = frozenset()
     """Those of `operator_sites` that nobody visits: their pages stand in frames of other sites."""
-    prefix: Prefix | None = None
+    page: PageSide = PageSide()
     plain_link: str = ""
     """What a placeholder offers instead: an address in which `{url}`, `{page}` and `{page_host}`
     stand for those of the request, percent-encoded; empty: the request's own address."""

@@ -13,7 +13,7 @@ from optout_proxy.pages.plan import Flag
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from optout_proxy.pages.page import Page
+    from optout_proxy.pages.page import Loaded, Page
     from optout_proxy.pages.prelude import Written
     from optout_proxy.pages.tags import Tag
 
@@ -24,8 +24,8 @@ _EDGES: Final = "".join(map(chr, range(0x21)))
 _BEFORE_QUERY: Final = re.compile(r"[^?#]*")
 _AUTHORITY: Final = re.compile(r"^https?://[^/?#]*", re.IGNORECASE)
 _OTHER_SCHEME: Final = re.compile(r"(?!https?:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
-_LINKED: Final = {"stylesheet": "stylesheet", "modulepreload": "script"}
-_PRELOADED: Final = {"script": "script", "style": "stylesheet"}
+_LINKED: Final[dict[str, Loaded]] = {"stylesheet": "stylesheet", "modulepreload": "script"}
+_PRELOADED: Final[dict[str, Loaded]] = {"script": "script", "style": "stylesheet"}
 _XHTML: Final = b' xmlns="http://www.w3.org/1999/xhtml"'
 
 
@@ -142,8 +142,8 @@ class PageEdits:
         replaced = self._page.replaced
         if replaced is None or tag.get("integrity") is None:
             return tag
-        type_, address = _fetched(tag, name)
-        if not type_ or not replaced(joined(self._base, address), type_):
+        fetched = _fetched(tag, name)
+        if fetched is None or not replaced(joined(self._base, fetched[1]), fetched[0]):
             return tag
         self.without_integrity += 1
         return tag.without("integrity")
@@ -194,14 +194,14 @@ def _classes(tag: Tag) -> set[str]:
     return set((tag.get("class") or "").split())
 
 
-def _fetched(tag: Tag, name: str) -> tuple[str, str]:
-    """As what type a tag fetches which address; two empty texts where it fetches neither."""
+def _fetched(tag: Tag, name: str) -> tuple[Loaded, str] | None:
+    """As what type a tag fetches which address; None where it fetches neither."""
     if name == "script":
-        type_, address = "script", tag.get("src")
-    else:
-        relations = (tag.get("rel") or "").lower().split()
-        type_ = next((_LINKED[word] for word in relations if word in _LINKED), "")
-        if not type_ and "preload" in relations:
-            type_ = _PRELOADED.get((tag.get("as") or "").strip().lower(), "")
-        address = tag.get("href")
-    return (type_, address) if type_ and address else ("", "")
+        address = tag.get("src")
+        return ("script", address) if address else None
+    relations = (tag.get("rel") or "").lower().split()
+    type_ = next((_LINKED[word] for word in relations if word in _LINKED), None)
+    if type_ is None and "preload" in relations:
+        type_ = _PRELOADED.get((tag.get("as") or "").strip().lower())
+    address = tag.get("href")
+    return (type_, address) if type_ and address else None

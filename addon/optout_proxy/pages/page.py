@@ -8,10 +8,12 @@ import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Literal
 
     from optout_proxy.pages.documents import Kind
 
-    type Replaced = Callable[[str, str], bool]
+    type Loaded = Literal["script", "stylesheet"]
+    type Replaced = Callable[[str, Loaded], bool]
     """Whether the answer for an address, asked for as a `script` or a `stylesheet`, is another
     body than its origin sends."""
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from optout_proxy.model import Credit, Decision, Headers, Request, ResponseDecision, Type
+    from optout_proxy.pages import PagePlan
 
 
 class Choices(Protocol):
@@ -46,6 +47,14 @@ class Engine(Protocol):
     def decide_response(
         self, request: Request, decision: Decision, status: int, headers: Headers
     ) -> ResponseDecision: ...
+    def page_plan(self, request: Request, decision: Decision) -> PagePlan: ...
+    def replaces(self, url: str, page: str, type: Type) -> bool: ...  # noqa: A002 - as above
+
+
+class Noting(Protocol):
+    """Writes down what is not enforcement."""
+
+    def __call__(self, event: str, **fields: str | int | None) -> None: ...
 
 
 class Ledger(Protocol):

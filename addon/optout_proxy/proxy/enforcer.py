@@ -19,6 +19,7 @@ from optout_proxy.proxy.flows import (
     to_requests,
 )
 from optout_proxy.proxy.guard import Gate
+from optout_proxy.proxy.page_flows import Asked, PageFlows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +38,7 @@ class _Sent(NamedTuple):
     request: Request
     decision: Decision
     aim: tuple[str, bytes]
+    page: Asked | None = None
 
 
 class Enforcer(Gate):
@@ -48,6 +50,7 @@ class Enforcer(Gate):
         self._enforcement = enforcement
         # Not in flow.metadata: mitmproxy writes that to files, and ours is not for there.
         self._waiting: WeakKeyDictionary[HTTPFlow, Engine] = WeakKeyDictionary()
+        self._pages = PageFlows(enforcement.note)
         self._sent: WeakKeyDictionary[HTTPFlow, _Sent] = WeakKeyDictionary()
 
     def requestheaders(self, flow: HTTPFlow) -> None:
@@ -82,9 +85,10 @@ class Enforcer(Gate):
     def _settle(self, flow: HTTPFlow, requests: Sequence[Request], engine: Engine) -> None:
         request, decision = decide(requests, engine)
         apply_request(decision, flow, request)
+        page = None if decision.stops else self._pages.ask(flow, engine, request, decision)
         self._enforcement.record(request, decision.credits, "request")
         if flow.response is None:
-            self._sent[flow] = _Sent(engine, request, decision, _aim(flow))
+            self._sent[flow] = _Sent(engine, request, decision, _aim(flow), page)
             self._enforcement.admissions.admit(flow.client_conn.id, hosts_of(flow))
 
     def responseheaders(self, flow: HTTPFlow) -> None:
@@ -97,6 +101,8 @@ class Enforcer(Gate):
         )
         apply_response(decided, head)
         self._enforcement.record(sent.request, decided.credits, "response")
+        if sent.page is not None:
+            self._pages.open(flow, sent.page)
         head.stream = head.stream or True
 
     def websocket_message(self, flow: HTTPFlow) -> None:

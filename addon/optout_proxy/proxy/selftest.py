@@ -24,6 +24,7 @@ from mitmproxy.proxy.layers.http._hooks import HttpRequestHeadersHook
 from optout_proxy.errors import OptoutError
 from optout_proxy.hosts import host_of
 from optout_proxy.model import Answer, Decision, Headers, Request, ResponseDecision, Type
+from optout_proxy.pages import PagePlan
 from optout_proxy.proxy.guard import Gate, guard
 
 if TYPE_CHECKING:
@@ -221,6 +222,12 @@ class _Rehearsed:
         self, _request: Request, _decision: Decision, _status: int, _headers: Headers
     ) -> ResponseDecision:
         return ResponseDecision()
+
+    def page_plan(self, _request: Request, _decision: Decision) -> PagePlan:
+        return PagePlan()
+
+    def replaces(self, _url: str, _page: str, _type: Type) -> bool:
+        return False
 
     def record(
         self,

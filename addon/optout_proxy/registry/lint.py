@@ -202,7 +202,7 @@ def _form(file: ToolFile, resources: Resources) -> Iterator[Fault]:
         stops_own_site = rule.shape.host in file.tool.operator_sites and not options.party
         if stops_own_site and rule.shape.rest in {"", "^"} and role not in _TYPED_FREELY:
             yield Fault(ref.file, ref.line, "would stop the operator's own site: $third-party")
-    prefix = file.page.prefix
+    prefix = file.tool.page.prefix
     if prefix is not None and resources.get(prefix.script) is None:
         yield Fault(file.file, 1, f"there is no prefix {prefix.script!r}")
     for example in file.examples:
@@ -220,7 +220,7 @@ def _needs_type(value: str, ref: RuleRef) -> bool:
 
 def _unused(files: Sequence[ToolFile], resources: Resources) -> Iterator[Fault]:
     named = {parse_rule(ref.text).options.value for file in files for _, ref in file.tool.rules}
-    named |= {file.page.prefix.script for file in files if file.page.prefix}
+    named |= {file.tool.page.prefix.script for file in files if file.tool.page.prefix}
     named |= {"blocked-document.html"}
     for name in sorted(set(resources.by_name) - named):
         yield Fault(f"blocklists/…/{name}", 1, "no rule names this stand-in")

@@ -15,6 +15,7 @@ from optout_proxy.engine.tool import (
     Effect,
     Express,
     PageCookie,
+    PageSide,
     Prefix,
     Supplied,
     SuppliedParam,
@@ -22,6 +23,7 @@ from optout_proxy.engine.tool import (
 )
 from optout_proxy.errors import InputError
 from optout_proxy.model import ACTIONS, LEVELS, ROLES, TYPES, Action, Role, RuleRef, Type
+from optout_proxy.pages.plan import Flag, PagePlan
 from optout_proxy.registry.toml_table import Table, is_host
 from optout_proxy.registry.toml_text import first_line_of_value, read_text
 from optout_proxy.rules.options import RuleError
@@ -73,23 +75,6 @@ _IDENTITY: Final = frozenset({"cookie", "removeparam", "removeheader"})
 _RECOGNISING: Final = frozenset({"", "redirect", "urlskip"})
 
 
-class Flag(msgspec.Struct, frozen=True):
-    """A JavaScript global that the tool reads as an opt-out; `value` is an expression."""
-
-    name: str
-    value: str
-
-
-class PageSide(msgspec.Struct, frozen=True):
-    """What the tool does and reads inside pages."""
-
-    flags: tuple[Flag, ...] = ()
-    storage: tuple[str, ...] = ()
-    """Keys of localStorage and sessionStorage; `*` stands for anything."""
-    markup: tuple[str, ...] = ()
-    prefix: Prefix | None = None
-
-
 class Expected(msgspec.Struct, frozen=True):
     """Names that `strip` removes from an example: exactly these."""
 
@@ -127,7 +112,6 @@ class ToolFile(msgspec.Struct, frozen=True):
     why: str
     reviewed: date
     sources: tuple[str, ...]
-    page: PageSide
     examples: tuple[Example, ...]
 
 
@@ -149,7 +133,6 @@ def parse_tool_file(text: str, tool_id: str, file: str) -> ToolFile:
     top.only(_TOP)
     if not _ID.fullmatch(tool_id):
         raise InputError(file, f"{tool_id!r} is no tool id", right="a-z and 0-9, joined by -")
-    page = _page(top.table("page"))
     tool = Tool(
         id=tool_id,
         name=top.string("name"),
@@ -161,7 +144,7 @@ def parse_tool_file(text: str, tool_id: str, file: str) -> ToolFile:
         identity=_identity(top),
         bodies=tuple(_body(table) for table in top.tables("body")),
         express=_express(top.table("express")),
-        prefix=page.prefix,
+        page=_page(top.table("page")),
         plain_link=top.string("plain_link", ""),
     )
     return ToolFile(
@@ -172,7 +155,6 @@ def parse_tool_file(text: str, tool_id: str, file: str) -> ToolFile:
         why=top.string("why"),
         reviewed=top.day("reviewed"),
         sources=_sources(top),
-        page=page,
         examples=tuple(_example(table) for table in top.tables("example")),
     )
 
@@ -302,8 +284,23 @@ def _param(one: Table) -> SuppliedParam:
 
 def _page(table: Table) -> PageSide:
     table.only(PageSide.__struct_fields__)
-    flags = tuple(Flag(one.string("name"), one.string("value")) for one in table.tables("flags"))
-    return PageSide(flags, table.strings("storage"), table.strings("markup"), _prefix(table))
+    flags = tuple(_flag(one) for one in table.tables("flags"))
+    storage, markup = table.strings("storage"), table.strings("markup")
+    for key, plan in (("storage", {"storage": storage}), ("markup", {"markup": markup})):
+        try:
+            msgspec.convert(plan, PagePlan)
+        except msgspec.ValidationError as error:
+            raise table.wrong(key, str(error)) from None
+    return PageSide(flags, storage, markup, _prefix(table))
+
+
+def _flag(table: Table) -> Flag:
+    table.only(Flag.__struct_fields__)
+    name, value = table.string("name"), table.string("value")
+    try:
+        return Flag(name, value)
+    except ValueError as error:
+        raise table.wrong("value", str(error)) from None
 
 
 def _prefix(page: Table) -> Prefix | None:
