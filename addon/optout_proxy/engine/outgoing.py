@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from optout_proxy.edits import body as bodies
-from optout_proxy.edits import cookies, headers, url
+from optout_proxy.edits import cookies, headers, hidden, url
+from optout_proxy.edits.percent import decoded, wire
 from optout_proxy.engine.draft import Draft
 from optout_proxy.engine.force import Case, InForce
 from optout_proxy.engine.identity import Taker, first_party
@@ -18,9 +19,13 @@ from optout_proxy.rules.rule import parse_rule
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from optout_proxy.edits.url import CutsParam
     from optout_proxy.engine.choices import Choices
     from optout_proxy.engine.tool import Tool
     from optout_proxy.rules.rule import Query
+
+_TELLING: Final = 8
+"""So many characters, with a digit among them, are taken for an identifier's value."""
 
 type Changed = tuple[Outgoing | None, Removed, tuple[Credit, ...]]
 
@@ -105,6 +110,8 @@ class Outbound:
     def _take(self, draft: _Request, case: Case) -> None:
         if "?" in draft.url:
             self._take_params(draft, case)
+        if case.stripped is not None:
+            self._take_hidden(draft, case)
         if headers.value(draft.headers, b"cookie") is not None:
             self._take_cookies(draft, case)
         if draft.headers or case.stripped:
@@ -114,16 +121,44 @@ class Outbound:
 
     def _take_params(self, draft: _Request, case: Case) -> None:
         takers = list(self._force.takers(case, "removeparam", url.plain_names(draft.url)))
-        if not takers:
-            return
+        if takers:
+            draft.url, _ = url.cut_params(draft.url, self._cutter(draft, case, takers))
+
+    def _take_hidden(self, draft: _Request, case: Case) -> None:
+        """Take what stands elsewhere than in a parameter of its own, and copies of that."""
+        if ";" in draft.url:
+            takers = list(self._force.takers(case, "removeparam"))
+            draft.url = hidden.cut_path_params(draft.url, self._cutter(draft, case, takers))
+        if "=" in draft.url.partition("?")[2]:
+            takers = self._force.link_takers(case)
+            draft.url = hidden.cut_carried(draft.url, self._cutter(draft, case, takers))
+        if draft.copied:
+            cuts = self._copies(draft, case)
+            draft.url = hidden.cut_path_params(url.cut_params(draft.url, cuts)[0], cuts)
+
+    def _cutter(self, draft: _Request, case: Case, takers: Sequence[Taker]) -> CutsParam:
         choose = chooser(takers)
 
         def cuts(name: str, text: str) -> bool:
             if (taker := choose(name, text)) is not None:
                 self._force.took(draft, case, "params", name, taker)
+                draft.keeps_in_mind(text.partition("=")[2], taker)
             return taker is not None
 
-        draft.url, _ = url.cut_params(draft.url, cuts)
+        return cuts
+
+    def _copies(self, draft: _Request, case: Case) -> CutsParam:
+        """Cuts parameters that hold the value of an identifier which was taken."""
+
+        def cuts(name: str, text: str) -> bool:
+            value = decoded(wire(text.partition("=")[2]))
+            for copied, taker in draft.copied.items():
+                if copied in value:
+                    self._force.took(draft, case, "params", name, taker)
+                    return True
+            return False
+
+        return cuts
 
     def _take_cookies(self, draft: _Request, case: Case) -> None:
         judge = self._force.cookie_judge(draft, case)
@@ -211,6 +246,14 @@ class _Request(Draft):
         self._came = request
         self.url = request.url
         self.body = request.body
+        self.copied: dict[str, Taker] = {}
+        """Values that were taken and identify somebody, wherever else they stand."""
+
+    def keeps_in_mind(self, value: str, taker: Taker) -> None:
+        """Remember a value that was taken, if it is one that hardly stands elsewhere by chance."""
+        value = decoded(wire(value))
+        if len(value) >= _TELLING and any(map(str.isdigit, value)):
+            self.copied[value] = taker
 
     def result(self, action: Action, hit: str) -> Changed:
         came = self._came
