@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Final
 from optout_proxy.edits import body as bodies
 from optout_proxy.edits import cookies, headers, hidden, url
 from optout_proxy.edits.percent import decoded, wire
+from optout_proxy.engine.body_rules import Body, content_type, fields_of
 from optout_proxy.engine.draft import Draft
 from optout_proxy.engine.force import Case, InForce
 from optout_proxy.engine.identity import Taker, first_party
-from optout_proxy.engine.recognise import Hit, content_type
 from optout_proxy.model import NOTHING, Action, Credit, Headers, Outgoing, Removed, Request, RuleRef
 from optout_proxy.rules.index import Index
 from optout_proxy.rules.named import chooser
 from optout_proxy.rules.rule import parse_rule
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from optout_proxy.edits.url import CutsParam
     from optout_proxy.engine.choices import Choices
+    from optout_proxy.engine.recognise import Hit
     from optout_proxy.engine.tool import Tool
     from optout_proxy.rules.rule import Query
 
@@ -82,10 +83,7 @@ class Outbound:
         self.index = Index.of([param.where for _, param, _ in self._params])
         """The rules by which opt-out parameters are supplied."""
         self._blanks = [
-            (tool, body, ref, parse_rule(body.where))
-            for tool in tools
-            for body, ref in tool.bodies
-            if body.blank
+            Body(tool, body, ref) for tool in tools for body, ref in tool.bodies if body.blank
         ]
 
     def change(
@@ -191,24 +189,25 @@ class Outbound:
 
     def _blank(self, draft: _Request, case: Case) -> None:
         kind = content_type(case.request)
-        for tool, body, ref, where in self._blanks:
-            if self._force.takes(tool, case) and where.matches(case.query):
-                draft.body, names = bodies.blank(draft.body or b"", kind, frozenset(body.blank))
-                level = self._force.level(tool, case)
-                for name in names:
-                    draft.took("params", name, tool.id, level, ref, name)
+        for rule in self._blanking(case):
+            blank = rule.blanks(fields_of(case.request) or ())
+            draft.body, names = bodies.blank(draft.body or b"", kind, blank)
+            level = self._force.level(rule.tool, case)
+            for name in names:
+                draft.took("params", name, rule.tool.id, level, rule.ref, name)
         if draft.body is not None and draft.body != case.request.body:
             draft.headers = _measured(draft.headers, draft.body)
 
+    def _blanking(self, case: Case) -> Iterator[Body]:
+        """The body rules in force that empty fields of requests like this."""
+        for rule in self._blanks:
+            if self._force.takes(rule.tool, case) and rule.where.matches(case.query):
+                yield rule
+
     def blanks_in(self, request: Request, query: Query, page_host: str) -> bool:
-        """Whether a body rule would empty fields of this request's body."""
-        if not self._blanks:
-            return False
+        """Whether a body rule could empty fields of this request's body."""
         case = _case(request, query, None, "allow", page_host, on_page=False)
-        return any(
-            self._force.takes(tool, case) and where.matches(case.query)
-            for tool, _, _, where in self._blanks
-        )
+        return any(self._blanking(case))
 
     # -- supplying -----------------------------------------------------------------------------
 
