@@ -150,11 +150,10 @@ class Outbound:
 
         def cuts(name: str, text: str) -> bool:
             value = decoded(wire(text.partition("=")[2]))
-            for copied, taker in draft.copied.items():
-                if copied in value:
-                    self._force.took(draft, case, "params", name, taker)
-                    return True
-            return False
+            taker = next((t for copied, t in draft.copied.items() if _holds(value, copied)), None)
+            if taker is not None:
+                self._force.took(draft, case, "params", name, taker)
+            return taker is not None
 
         return cuts
 
@@ -261,6 +260,13 @@ class _Request(Draft):
             return _UNCHANGED
         send = None if same else Outgoing(self.url, self.headers, self.body)
         return send, self.removed(), self.credits(action, hit)
+
+
+def _holds(value: str, copied: str) -> bool:
+    """Whether a value stands in another by itself: a time in seconds begins one in milliseconds."""
+    place = value.find(copied)
+    around = f"{value[:place][-1:]}{value[place + len(copied) :][:1]}"
+    return place >= 0 and not any(map(str.isalnum, around))
 
 
 def _with_cookie(lines: Headers, name: str, value: str) -> Headers:
