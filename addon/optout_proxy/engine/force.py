@@ -12,6 +12,7 @@ import msgspec
 from optout_proxy.engine.identity import Identity, Taker
 from optout_proxy.hosts import parents
 from optout_proxy.rules.named import chooser
+from optout_proxy.rules.options import DOCUMENT
 from optout_proxy.rules.rule import Query, parse_rule
 
 if TYPE_CHECKING:
@@ -104,6 +105,11 @@ class InForce:
         for rules in self._concerning(case, kind):
             asked = rules.every if names is None else rules.meaning(names)
             yield from (taker for taker in asked if self._holds(taker, case))
+
+    def link_takers(self, case: Case) -> list[Taker]:
+        """The rules by which links lose what identifies a visitor, such as click ids."""
+        every = self._identity.on_pages("removeparam").every
+        return [t for t in every if t.rule.options.types & DOCUMENT and self.takes(t.tool, case)]
 
     def _concerning(self, case: Case, kind: str) -> Iterator[ByName[Taker]]:
         yield self._identity.on_own_host(case.query, kind)

@@ -5,22 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from optout_proxy.edits import body as bodies
-from optout_proxy.edits import cookies, headers, url
+from optout_proxy.edits import cookies, headers, hidden, url
+from optout_proxy.edits.percent import decoded, wire
+from optout_proxy.engine.body_rules import Body, content_type, fields_of
 from optout_proxy.engine.draft import Draft
 from optout_proxy.engine.force import Case, InForce
 from optout_proxy.engine.identity import Taker, first_party
-from optout_proxy.engine.recognise import Hit, content_type
 from optout_proxy.model import NOTHING, Action, Credit, Headers, Outgoing, Removed, Request, RuleRef
 from optout_proxy.rules.index import Index
 from optout_proxy.rules.named import chooser
 from optout_proxy.rules.rule import parse_rule
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from optout_proxy.edits.url import CutsParam
     from optout_proxy.engine.choices import Choices
+    from optout_proxy.engine.recognise import Hit
     from optout_proxy.engine.tool import Tool
     from optout_proxy.rules.rule import Query
+
+_TELLING: Final = 8
+"""So many characters, with a digit among them, are taken for an identifier's value."""
 
 type Changed = tuple[Outgoing | None, Removed, tuple[Credit, ...]]
 
@@ -77,10 +83,7 @@ class Outbound:
         self.index = Index.of([param.where for _, param, _ in self._params])
         """The rules by which opt-out parameters are supplied."""
         self._blanks = [
-            (tool, body, ref, parse_rule(body.where))
-            for tool in tools
-            for body, ref in tool.bodies
-            if body.blank
+            Body(tool, body, ref) for tool in tools for body, ref in tool.bodies if body.blank
         ]
 
     def change(
@@ -105,6 +108,8 @@ class Outbound:
     def _take(self, draft: _Request, case: Case) -> None:
         if "?" in draft.url:
             self._take_params(draft, case)
+        if case.stripped is not None:
+            self._take_hidden(draft, case)
         if headers.value(draft.headers, b"cookie") is not None:
             self._take_cookies(draft, case)
         if draft.headers or case.stripped:
@@ -114,16 +119,43 @@ class Outbound:
 
     def _take_params(self, draft: _Request, case: Case) -> None:
         takers = list(self._force.takers(case, "removeparam", url.plain_names(draft.url)))
-        if not takers:
-            return
+        if takers:
+            draft.url, _ = url.cut_params(draft.url, self._cutter(draft, case, takers))
+
+    def _take_hidden(self, draft: _Request, case: Case) -> None:
+        """Take what stands elsewhere than in a parameter of its own, and copies of that."""
+        if ";" in draft.url:
+            takers = list(self._force.takers(case, "removeparam"))
+            draft.url = hidden.cut_path_params(draft.url, self._cutter(draft, case, takers))
+        if "=" in draft.url.partition("?")[2]:
+            takers = self._force.link_takers(case)
+            draft.url = hidden.cut_carried(draft.url, self._cutter(draft, case, takers))
+        if draft.copied:
+            cuts = self._copies(draft, case)
+            draft.url = hidden.cut_path_params(url.cut_params(draft.url, cuts)[0], cuts)
+
+    def _cutter(self, draft: _Request, case: Case, takers: Sequence[Taker]) -> CutsParam:
         choose = chooser(takers)
 
         def cuts(name: str, text: str) -> bool:
             if (taker := choose(name, text)) is not None:
                 self._force.took(draft, case, "params", name, taker)
+                draft.keeps_in_mind(text.partition("=")[2], taker)
             return taker is not None
 
-        draft.url, _ = url.cut_params(draft.url, cuts)
+        return cuts
+
+    def _copies(self, draft: _Request, case: Case) -> CutsParam:
+        """Cuts parameters that hold the value of an identifier which was taken."""
+
+        def cuts(name: str, text: str) -> bool:
+            value = decoded(wire(text.partition("=")[2]))
+            taker = next((t for copied, t in draft.copied.items() if _holds(value, copied)), None)
+            if taker is not None:
+                self._force.took(draft, case, "params", name, taker)
+            return taker is not None
+
+        return cuts
 
     def _take_cookies(self, draft: _Request, case: Case) -> None:
         judge = self._force.cookie_judge(draft, case)
@@ -156,24 +188,25 @@ class Outbound:
 
     def _blank(self, draft: _Request, case: Case) -> None:
         kind = content_type(case.request)
-        for tool, body, ref, where in self._blanks:
-            if self._force.takes(tool, case) and where.matches(case.query):
-                draft.body, names = bodies.blank(draft.body or b"", kind, frozenset(body.blank))
-                level = self._force.level(tool, case)
-                for name in names:
-                    draft.took("params", name, tool.id, level, ref, name)
+        for rule in self._blanking(case):
+            blank = rule.blanks(fields_of(case.request) or ())
+            draft.body, names = bodies.blank(draft.body or b"", kind, blank)
+            level = self._force.level(rule.tool, case)
+            for name in names:
+                draft.took("params", name, rule.tool.id, level, rule.ref, name)
         if draft.body is not None and draft.body != case.request.body:
             draft.headers = _measured(draft.headers, draft.body)
 
+    def _blanking(self, case: Case) -> Iterator[Body]:
+        """The body rules in force that empty fields of requests like this."""
+        for rule in self._blanks:
+            if self._force.takes(rule.tool, case) and rule.where.matches(case.query):
+                yield rule
+
     def blanks_in(self, request: Request, query: Query, page_host: str) -> bool:
-        """Whether a body rule would empty fields of this request's body."""
-        if not self._blanks:
-            return False
+        """Whether a body rule could empty fields of this request's body."""
         case = _case(request, query, None, "allow", page_host, on_page=False)
-        return any(
-            self._force.takes(tool, case) and where.matches(case.query)
-            for tool, _, _, where in self._blanks
-        )
+        return any(self._blanking(case))
 
     # -- supplying -----------------------------------------------------------------------------
 
@@ -211,6 +244,14 @@ class _Request(Draft):
         self._came = request
         self.url = request.url
         self.body = request.body
+        self.copied: dict[str, Taker] = {}
+        """Values that were taken and identify somebody, wherever else they stand."""
+
+    def keeps_in_mind(self, value: str, taker: Taker) -> None:
+        """Remember a value that was taken, if it is one that hardly stands elsewhere by chance."""
+        value = decoded(wire(value))
+        if len(value) >= _TELLING and any(map(str.isdigit, value)):
+            self.copied[value] = taker
 
     def result(self, action: Action, hit: str) -> Changed:
         came = self._came
@@ -219,6 +260,13 @@ class _Request(Draft):
             return _UNCHANGED
         send = None if same else Outgoing(self.url, self.headers, self.body)
         return send, self.removed(), self.credits(action, hit)
+
+
+def _holds(value: str, copied: str) -> bool:
+    """Whether a value stands in another by itself: a time in seconds begins one in milliseconds."""
+    place = value.find(copied)
+    around = f"{value[:place][-1:]}{value[place + len(copied) :][:1]}"
+    return place >= 0 and not any(map(str.isalnum, around))
 
 
 def _with_cookie(lines: Headers, name: str, value: str) -> Headers:

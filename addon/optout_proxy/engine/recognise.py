@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import zlib
-from fnmatch import translate
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from optout_proxy.edits import body as bodies
+from optout_proxy.engine.body_rules import Body, fields_of
 from optout_proxy.engine.plain import plain_url
 from optout_proxy.hosts import site_of
 from optout_proxy.model import Request, Role, RuleRef
@@ -20,7 +17,7 @@ from optout_proxy.rules.rule import Query, Rule, document, parse_rule
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from optout_proxy.engine.tool import BodyRule, Tool
+    from optout_proxy.engine.tool import Tool
 
 _ROLE_RANK: Final[dict[Role, int]] = {
     "permits": 0,
@@ -76,7 +73,7 @@ class Recogniser:
         self._rules = _Rules([rule for rule in owned if rule.role != "permits"])
         self._permits = _Rules([rule for rule in owned if rule.role == "permits"])
         self._bodies = tuple(
-            _Body(tool, body, ref) for tool in tools for body, ref in tool.bodies if body.role
+            Body(tool, body, ref) for tool in tools for body, ref in tool.bodies if body.role
         )
 
     @property
@@ -150,7 +147,7 @@ class Recogniser:
         if not request.body or not self._bodies:
             return None
         asking = [body for body in self._bodies if body.where.matches(query)]
-        if not asking or (found := _fields(request)) is None:
+        if not asking or (found := fields_of(request)) is None:
             return None
         for body in asking:
             if body.fits(found):
@@ -185,60 +182,3 @@ class _Rules:
 
     def naming(self, host: str) -> list[_Owned]:
         return [self._owned[number] for number in self.index.naming(host)]
-
-
-class _Body:
-    """A body rule, compiled."""
-
-    def __init__(self, tool: Tool, body: BodyRule, ref: RuleRef) -> None:
-        self.tool = tool
-        self.body = body
-        self.ref = ref
-        self.role: Role = body.role or "collects"
-        self.where = parse_rule(body.where)
-        self._wanted: dict[str, re.Pattern[str]] = {
-            name: re.compile(translate(value), re.IGNORECASE) for name, value in body.fields.items()
-        }
-
-    def fits(self, fields: tuple[tuple[str, str], ...]) -> bool:
-        """Whether each field asked for is there with a value that fits."""
-        return all(
-            any(name == wanted and glob.match(value) for name, value in fields)
-            for wanted, glob in self._wanted.items()
-        )
-
-
-def content_type(request: Request) -> str:
-    """The `Content-Type` of a request's body; empty where it says none."""
-    return _line(request, b"content-type")
-
-
-def _line(request: Request, wanted: bytes) -> str:
-    for name, value in request.headers:
-        if name.lower() == wanted:
-            return value.decode("latin-1")
-    return ""
-
-
-_UNTYPED: Final = frozenset({"", "application/octet-stream", "application/x-ndjson"})
-"""What a page calls a body that it does not describe; read as text, since some hits are sent so."""
-_MOST_BODY: Final = 64 * 1024
-
-
-def _fields(request: Request) -> tuple[tuple[str, str], ...] | None:
-    """The fields of a request's body; None where it is in no format that has any."""
-    kind = content_type(request)
-    if kind.partition(";")[0].strip().lower() in _UNTYPED:
-        kind = "text/plain"
-    return bodies.fields(_unpacked(request), kind)
-
-
-def _unpacked(request: Request) -> bytes:
-    """The body without gzip or deflate: its beginning, since little can hold very much."""
-    body = request.body or b""
-    if _line(request, b"content-encoding").strip().lower() not in {"gzip", "deflate", "x-gzip"}:
-        return body
-    try:
-        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress(body, _MOST_BODY)
-    except zlib.error:
-        return body

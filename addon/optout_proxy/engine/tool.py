@@ -85,6 +85,7 @@ class BodyRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fields: dict[str, str] = {}
     """Every field must be there, its value fitting (`*` stands for anything)."""
     blank: tuple[str, ...] = ()
+    """Names of fields to empty (`*` stands for anything), where the fields asked for are there."""
 
 
 @lru_cache(1024)

@@ -240,8 +240,8 @@ def _body(table: Table) -> tuple[BodyRule, RuleRef]:
     fields = table.table("fields")
     wanted = {name: fields.string(name) for name in fields.values}
     blank = table.strings("blank")
-    if bool(wanted) == bool(blank):
-        raise table.wrong((), "a [[body]] needs either fields or blank")
+    if not wanted and not blank:
+        raise table.wrong((), "a [[body]] needs fields, blank or both")
     where = table.string("where")
     ref = RuleRef(str(table.file), table.line, where)
     _parsed(ref)

@@ -74,6 +74,7 @@ class Index:
         self._has_pages = bool(filed.pages)
         self._always = tuple(filed.always)
         self._always_types = reduce(or_, map(self._types.__getitem__, filed.always), 0)
+        self._always_of: dict[int, tuple[int, ...]] = {}
         self.is_empty = not filed and table is None
 
     @classmethod
@@ -115,9 +116,11 @@ class Index:
         found = [number for text, numbers in near if text in url for number in numbers]
         if self._loose is not None:
             found += self._loose.find(url, end)
+        if found:
+            found = [number for number in found if self._types[number] & bit]
         if self._always_types & bit:
-            found += self._always
-        return [number for number in found if self._types[number] & bit] if found else found
+            found += self._always_of.get(bit) or self._meet_type(bit)
+        return found
 
     def candidates(self, query: Query) -> list[int]:
         """Numbers of the rules that could match a request, were it of any type."""
@@ -159,6 +162,12 @@ class Index:
         near = () if self._loose is None else self._loose.near(host)
         _make_room(self._of_host)
         found = self._of_host[host] = _grouped(chain(own, near))
+        return found
+
+    def _meet_type(self, bit: int) -> tuple[int, ...]:
+        """What could match any URL, as one type."""
+        numbers = (number for number in self._always if self._types[number] & bit)
+        found = self._always_of[bit] = tuple(numbers)
         return found
 
     def _meet_page(self, host: str) -> Gates:

@@ -22,11 +22,9 @@ class ByName[N: Named]:
 
     def __init__(self, every: Sequence[N]) -> None:
         self.every = every
-        spelled = [one.rule.spelled_name for one in every]
-        self._spelled = frozenset(filter(None, spelled))
-        self._prefixes = tuple(
-            one.rule.anchored_prefix for one, name in zip(every, spelled, strict=True) if not name
-        )
+        self._pairs = [(one.rule.spelled_name, one) for one in every]
+        self._spelled = frozenset(name for name, _ in self._pairs if name)
+        self._prefixes = tuple(one.rule.anchored_prefix for name, one in self._pairs if not name)
 
     def meaning(self, names: Collection[str]) -> list[N]:
         """Those that could mean one of some names, in their order."""
@@ -34,7 +32,7 @@ class ByName[N: Named]:
         general = self._prefixes and any(name.startswith(self._prefixes) for name in names)
         if not met and not general:
             return []
-        return [one for one in self.every if not (name := one.rule.spelled_name) or name in met]
+        return [one for name, one in self._pairs if not name or name in met]
 
 
 def chooser[N: Named](taking: Sequence[N]) -> Callable[[str, str], N | None]:
