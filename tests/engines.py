@@ -68,6 +68,9 @@ blank = ["device"]
 
 [page]
 prefix = { script = "before.js", where = "||spycdn.example/spy.js" }
+flags = [{ name = "spyOff", value = "true" }, { name = "spy-off-*", value = "true" }]
+storage = ["spyKey", "spy.*"]
+markup = ['<meta name="spy" content="off">']
 
 [express]
 exists = true
