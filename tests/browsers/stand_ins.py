@@ -153,6 +153,9 @@ def _content(asked: Reached) -> Reply:
         return _typed("application/json", b'{"active": true}')
     if path == "/cse/element/v1":
         return _typed("text/javascript", b"google.search.cse.found({results: ['Boots', 'Boats']})")
+    if path == "/x/oauth/status":
+        known = b"connected" if "c_user" in asked.cookies() else b"unknown"
+        return _typed("application/json", b'{"status": "%b"}' % known)
     if dest == ["script"]:
         return _typed("text/javascript", b"/* a stand-in */")
     if dest == ["image"]:
@@ -161,7 +164,7 @@ def _content(asked: Reached) -> Reply:
         code = _FRAMES.get(asked.host, "") if dest == ["iframe"] else ""
         text = f"<!doctype html><title>Stand-in</title><p>{asked.host}</p><script>{code}</script>"
         return _html(text.encode())
-    return _typed("application/json", b'{"status": "connected"}')
+    return _typed("application/json", b"{}")
 
 
 def _gov(asked: Reached, path: str) -> Reply:

@@ -15,7 +15,7 @@ from browsers.driver import Cookie, Said, Window
 from browsers.stand_ins import LOGINS, OWN_COOKIES, OWN_KEYS, PERSON, VARIANTS
 from wire import Origin, Reached
 
-QUIET = 0.35
+QUIET = 0.25
 """Seconds without a request, after which nothing more is expected."""
 
 
@@ -35,6 +35,8 @@ class Seen:
     """In the page's local storage, in the end."""
     page: dict[str, object] = field(default_factory=dict)
     """What the page itself says of its second load."""
+    shown: list[float] = field(default_factory=list)
+    """Milliseconds until the page was visible, of each load."""
     used: dict[str, object] = field(default_factory=dict)
     """What became of each thing that the page offers."""
 
@@ -58,11 +60,6 @@ def make(window: Window, origin: Origin, variants: tuple[str, ...]) -> Visit:
     window.look(1000, 900)
     for variant in variants:
         _second_half(window, origin, variant, seen[variant])
-    held = window.cookies()
-    for variant in variants:
-        seen[variant].cookies = [
-            one for one in held if one.domain == VARIANTS[variant] or "mass.gov" not in one.domain
-        ]
     return Visit(seen, known)
 
 
@@ -71,15 +68,13 @@ def _first_half(window: Window, origin: Origin, variant: str, seen: Seen) -> Non
     _leave_traces(window, f"https://{host}/before")
     start, window.said = len(origin.reached), []
     for _ in range(2):
-        window.goto(f"https://{host}/how-to")
-        settle(window, origin)
+        _load(window, origin, host, seen)
     seen.page = dict(window.evaluate(_SAYS))
     seen.used = {**_use_form(window, origin), **_use_consent(window, origin)}
     seen.used["suggestions"], seen.typed = _use_search_box(window, origin)
     seen.used["results"] = _search(window, origin)
     for link in ("out", "licence"):
-        window.goto(f"https://{host}/how-to")
-        settle(window, origin)
+        _load(window, origin, host, seen)
         seen.used[link] = _follow(window, link)
     seen.reached = origin.reached[start:]
     seen.said = list(window.said)
@@ -87,14 +82,20 @@ def _first_half(window: Window, origin: Origin, variant: str, seen: Seen) -> Non
 
 def _second_half(window: Window, origin: Origin, variant: str, seen: Seen) -> None:
     start = len(origin.reached)
-    window.goto(f"https://{VARIANTS[variant]}/how-to")
-    settle(window, origin)
+    _load(window, origin, VARIANTS[variant], seen)
     seen.page["reports"] = [*seen.page["reports"], *window.evaluate("window.cspReports")]
-    # The last answer of the site, after all that runs on the page has run.
-    window.goto(f"https://{VARIANTS[variant]}/after")
-    settle(window, origin)
+    held = window.cookies()
+    others = tuple(host for name, host in VARIANTS.items() if name != variant)
+    seen.cookies = [one for one in held if one.domain not in others]
     seen.keys = list(window.evaluate("Object.keys(localStorage)"))
     seen.after_restart = origin.reached[start:]
+
+
+def _load(window: Window, origin: Origin, host: str, seen: Seen) -> None:
+    window.goto(f"https://{host}/how-to")
+    settle(window, origin)
+    if shown := window.evaluate("window.shownAt || 0"):
+        seen.shown.append(shown)
 
 
 def settle(window: Window, origin: Origin) -> None:
@@ -122,7 +123,6 @@ def _leave_traces(window: Window, url: str) -> None:
 
 
 _SAYS = """({
-  shown: window.shownAt || null,
   office: window.office,
   login: window.loginStatus || null,
   survey: Boolean(window.surveyIsReady),
@@ -133,7 +133,6 @@ _SAYS = """({
   optedOut: Boolean(window._gaUserPrefs && _gaUserPrefs.ioo()),
   eggless: window.CE_NO_COOKIES === true,
   dnt: document.querySelectorAll('meta[name="twitter:dnt"][content="on"]').length,
-  added: document.querySelectorAll('script[src=""], script[data-optout]').length,
   first: dataLayer[0].entityType || null,
 })"""
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _LEAVE: Final = 5.0
 """Seconds that a browser has to end by itself."""
+_SOCKET_NAME: Final = 104
+"""Characters that macOS allows; Linux, four more."""
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -75,6 +77,7 @@ def keep(order: Order, over: threading.Event) -> int:
         prefix="optout-browser-", ignore_cleanup_errors=True
     ) as folder:
         profile, log = Path(folder) / "profile", Path(folder) / "log"
+        _temporary_files_in(Path(folder) / "t")
         browsers.make_profile(browser, profile, proxy=order.proxy, trusts=trusts)
         line = browsers.command(
             browser,
@@ -85,10 +88,20 @@ def keep(order: Order, over: threading.Event) -> int:
             more=order.more,
         )
         with log.open("wb") as said:
-            code = _run(line, said.fileno(), over)
+            code = 0 if over.is_set() else _run(line, said.fileno(), over)
         if code > 0:
             raise OptoutError(f"{browser.name} ended with code {code}: {_last_line(log)}")
     return 0
+
+
+def _temporary_files_in(folder: Path) -> None:
+    """Have what browsers leave lying about lie in a folder that goes with the profile.
+
+    Chromium's socket lies there too, and a socket's name must be short.
+    """
+    if len(str(folder)) + len("/org.chromium.Chromium.ABCDEF/SingletonSocket") < _SOCKET_NAME:
+        folder.mkdir()
+        os.environ["TMPDIR"] = str(folder)
 
 
 def _run(line: list[str], said: int, over: threading.Event) -> int:

@@ -55,7 +55,7 @@ def trust(program: Path, profile: Path, certificates: tuple[x509.Certificate, ..
         env={**os.environ, "MOZ_HEADLESS": "1"},
     )
     try:
-        _tell(profile, [base64.b64encode(one).decode() for one in der])
+        _tell(_port(firefox, profile), [base64.b64encode(one).decode() for one in der])
         firefox.wait(PATIENCE)
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         raise OptoutError(f"{program} does not take the proxy's certificate: {error}") from error
@@ -65,8 +65,8 @@ def trust(program: Path, profile: Path, certificates: tuple[x509.Certificate, ..
         (profile / "MarionetteActivePort").unlink(missing_ok=True)
 
 
-def _tell(profile: Path, certificates: list[str]) -> None:
-    with socket.create_connection(("127.0.0.1", _port(profile)), PATIENCE) as connection:
+def _tell(port: int, certificates: list[str]) -> None:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
         connection.settimeout(PATIENCE)
         with connection.makefile("rwb") as stream:
             _receive(stream)  # its greeting
@@ -78,11 +78,11 @@ def _tell(profile: Path, certificates: list[str]) -> None:
             _call(stream, "Marionette:Quit", {"flags": ["eAttemptQuit"]})
 
 
-def _port(profile: Path) -> int:
+def _port(firefox: subprocess.Popen[bytes], profile: Path) -> int:
     """The port that Firefox chose; it writes it down when it is ready."""
     written = profile / "MarionetteActivePort"
     ends = time.monotonic() + PATIENCE
-    while time.monotonic() < ends:
+    while time.monotonic() < ends and firefox.poll() is None:
         with contextlib.suppress(FileNotFoundError, ValueError):
             return int(written.read_text())
         time.sleep(0.05)
