@@ -233,7 +233,9 @@ def test_a_placeholder_loads_and_runs_nothing_and_has_no_dead_control(shipped, n
         "code",
         "small",
         "span",
+        "link",
     }
+    assert all(attributes == {"rel": "icon", "href": "data:,"} for attributes in page.all("link"))
     assert not re.search(r"url\(|@import|@font-face|\bon\w+=|style=", text)
     assert all("noreferrer" in attributes["rel"] for attributes in page.all("a"))
     assert {"name": "referrer", "content": "no-referrer"} in page.all("meta")

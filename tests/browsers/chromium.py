@@ -31,10 +31,11 @@ class Chromium(Window):
         f"--disable-features={','.join(_OFF)}", "--remote-debugging-port=0", "about:blank",
     )  # fmt: skip
     _session: str = ""
-    _frame: str = ""
+    _page: str = ""
     _loaded: threading.Event = field(default_factory=threading.Event)
 
     def goto(self, url: str) -> None:
+        self._close_others()
         self._loaded.clear()
         told = self._here("Page.navigate", {"url": url})
         if text := told.get("errorText"):
@@ -75,6 +76,13 @@ class Chromium(Window):
     def screenshot(self) -> bytes:
         return base64.b64decode(self._here("Page.captureScreenshot")["data"])
 
+    def _close_others(self) -> None:
+        # Behind another tab a page is not drawn, and frames in it are not clicked.
+        for one in self.call("Target.getTargets")["targetInfos"]:
+            if one["type"] == "page" and one["targetId"] != self._page:
+                self.call("Target.closeTarget", {"targetId": one["targetId"]})
+                self._here("Page.bringToFront")
+
     def _here(self, method: str, params: dict[str, Any] | None = None) -> Any:
         return self.call(method, params, sessionId=self._session)
 
@@ -93,10 +101,9 @@ class Chromium(Window):
 
     def _attach(self) -> None:
         targets = self.call("Target.getTargets")["targetInfos"]
-        page = next(one["targetId"] for one in targets if one["type"] == "page")
-        params = {"targetId": page, "flatten": True}
+        self._page = next(one["targetId"] for one in targets if one["type"] == "page")
+        params = {"targetId": self._page, "flatten": True}
         self._session = self.call("Target.attachToTarget", params)["sessionId"]
-        self._frame = self._here("Page.getFrameTree")["frameTree"]["frame"]["id"]
         for method in ("Page.enable", "Runtime.enable", "Log.enable", "Network.enable"):
             self._here(method)
         self._here("Target.setAutoAttach", _FRAMES_TOO)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 
 import pytest
 
@@ -19,18 +18,13 @@ FAMILIES = ("chromium", "firefox")
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Whoever asks for a `family` is run in every browser."""
     if "family" in metafunc.fixturenames:
-        rows = [pytest.param(one, marks=pytest.mark.xdist_group(one)) for one in FAMILIES]
+        rows = [pytest.param(one, marks=_marks(one)) for one in FAMILIES]
         metafunc.parametrize("family", rows, scope="session")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.browser)
-            family = getattr(item, "callspec", None) and item.callspec.params.get("family")
-            if family and family not in WAYS:
-                item.add_marker(pytest.mark.skip(reason=f"no {family} is installed here"))
+def _marks(family: str) -> list[pytest.MarkDecorator]:
+    absent = pytest.mark.skipif(family not in WAYS, reason=f"no {family} is installed here")
+    return [pytest.mark.xdist_group(family), absent]
 
 
 @pytest.fixture(scope="session")

@@ -67,16 +67,17 @@ class Firefox(Window):
         return json.loads(told["result"]["value"])
 
     def click_at(self, x: int, y: int) -> None:
+        context, x, y = self._under(x, y)
         pointer = [
             {"type": "pointerMove", "x": x, "y": y},
             {"type": "pointerDown", "button": 0},
             {"type": "pointerUp", "button": 0},
         ]
-        self._act({"type": "pointer", "id": "mouse", "actions": pointer})
+        self._act({"type": "pointer", "id": "mouse", "actions": pointer}, context)
 
     def type(self, text: str) -> None:
         keys = [{"type": kind, "value": key} for key in text for kind in ("keyDown", "keyUp")]
-        self._act({"type": "key", "id": "keys", "actions": keys})
+        self._act({"type": "key", "id": "keys", "actions": keys}, self._context)
 
     def cookies(self) -> list[Cookie]:
         found = self.call("storage.getCookies")["cookies"]
@@ -93,8 +94,22 @@ class Firefox(Window):
         told = self.call("browsingContext.captureScreenshot", {"context": self._context})
         return base64.b64decode(told["data"])
 
-    def _act(self, actions: dict[str, Any]) -> None:
-        self.call("input.performActions", {"context": self._context, "actions": [actions]})
+    def _act(self, actions: dict[str, Any], context: str) -> None:
+        self.call("browsingContext.activate", {"context": self._context})
+        self.call("input.performActions", {"context": context, "actions": [actions]})
+
+    def _under(self, x: int, y: int) -> tuple[str, int, int]:
+        """The frame at a point of the window, and the point in it: a click does not cross over."""
+        place = f"(document.elementFromPoint({x}, {y}) || document.body)"
+        frame = self.evaluate(
+            f"((e) => e.tagName === 'IFRAME' && [e.src, e.getBoundingClientRect()])({place})"
+        )
+        if not frame:
+            return self._context, x, y
+        source, box = frame
+        tree = self.call("browsingContext.getTree", {"root": self._context})["contexts"][0]
+        inside = next(one for one in tree["children"] if one["url"] == source)
+        return inside["context"], round(x - box["x"]), round(y - box["y"])
 
     def _prepare(self) -> None:
         shutil.copytree(
