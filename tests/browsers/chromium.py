@@ -6,12 +6,14 @@ import base64
 import json
 import threading
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from browsers.driver import PATIENCE, WAYS, Cookie, Said, Window
 from browsers.websocket import ProtocolError
 from optout_proxy.proxy import browser as browsers
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Third-party cookies: the setting, and what Chromium would do of its own accord.
 _PREFERENCES = {"profile": {"cookie_controls_mode": 0, "block_third_party_cookies": False}}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
+from typing import TYPE_CHECKING
 
 import pytest
 
 from browsers import stand_ins, visit
-from browsers.driver import WAYS, window
-from browsers.net import bare, internet
+from browsers.driver import WAYS
+from browsers.net import bare, internet, window
 from wire import Origin, ours
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FAMILIES = ("chromium", "firefox")
 

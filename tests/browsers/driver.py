@@ -12,17 +12,16 @@ import json
 import os
 import signal
 import subprocess
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from browsers.websocket import Channel, ProtocolError
 from optout_proxy.proxy import browser as browsers
-from wire import Door
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PATIENCE = 20.0
 """Seconds that a page, or anything on it, may take."""
@@ -191,17 +190,3 @@ class Window(abc.ABC):
 
     @abc.abstractmethod
     def _event(self, message: dict[str, Any]) -> None: ...
-
-
-@contextlib.contextmanager
-def window(family: str, door: Door) -> Iterator[Window]:
-    """A browser of this family with a profile of its own, going through a door of `wire`."""
-    from browsers.chromium import Chromium
-    from browsers.firefox import Firefox
-
-    kind: Callable[..., Window] = {"chromium": Chromium, "firefox": Firefox}[family]
-    with (
-        tempfile.TemporaryDirectory(prefix="optout-test-", ignore_cleanup_errors=True) as folder,
-        kind("%s:%d" % door.address, door.trusts, Path(folder)) as opened,
-    ):
-        yield opened

@@ -57,7 +57,9 @@ class Firefox(Window):
 
     def evaluate(self, expression: str) -> Any:
         # As JSON text: BiDi has a form of its own for values, with nothing that is needed here.
-        code = f"Promise.resolve({expression}).then((v) => JSON.stringify(v === undefined ? null : v))"
+        code = (
+            f"Promise.resolve({expression}).then((v) => JSON.stringify(v === undefined ? null : v))"
+        )
         told = self.call(
             "script.evaluate",
             {"expression": code, "target": {"context": self._context}, "awaitPromise": True},
@@ -150,7 +152,5 @@ class Firefox(Window):
 def _trusting(trusts: tuple[Path, ...]) -> Path:
     """A profile that trusts certificates, made once: Firefox takes seconds for it."""
     folder = Path(tempfile.mkdtemp(prefix="optout-firefox-", dir=trusts[0].parent))
-    browsers.make_profile(
-        WAYS["firefox"], folder, proxy="127.0.0.1:9", trusts=trusts, prefs=_PREFS
-    )
+    browsers.make_profile(WAYS["firefox"], folder, proxy="127.0.0.1:9", trusts=trusts, prefs=_PREFS)
     return folder

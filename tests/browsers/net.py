@@ -1,15 +1,23 @@
-"""The stand-in internet behind a proxy, on a thread of its own; the tests themselves just wait."""
+"""The stand-in internet behind a proxy, on a thread of its own, and browsers that go through it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from browsers.chromium import Chromium
+from browsers.firefox import Firefox
 from wire import Door, Origin, configured, mitmdump, ours
+
+if TYPE_CHECKING:
+    from browsers.driver import Window
+
+_KINDS: dict[str, type[Window]] = {"chromium": Chromium, "firefox": Firefox}
 
 type DoorKind = Callable[..., Any]
 
@@ -38,7 +46,7 @@ def internet(
     def run() -> None:
         try:
             asyncio.run(main())
-        except BaseException as fault:
+        except BaseException as fault:  # noqa: BLE001 - told to who waits
             faults.append(fault)
         finally:
             ready.set()
@@ -53,3 +61,14 @@ def internet(
     finally:
         over.set()
         thread.join()
+
+
+@contextlib.contextmanager
+def window(family: str, door: Door) -> Iterator[Window]:
+    """A browser of this family with a profile of its own, going through a door of `wire`."""
+    host, port = door.address
+    with (
+        tempfile.TemporaryDirectory(prefix="optout-test-", ignore_cleanup_errors=True) as folder,
+        _KINDS[family](f"{host}:{port}", door.trusts, Path(folder)) as opened,
+    ):
+        yield opened

@@ -7,13 +7,17 @@ keeps the promises of `allow` and breaks the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from browsers.driver import Cookie
 from browsers.stand_ins import KNOWN_AT, OWN_COOKIES, OWN_KEYS, PERSON, whose
-from browsers.visit import Seen, Visit
 from wire import Reached
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from browsers.visit import Seen, Visit
 
 TAKES = ("strip", "block")
 VISIBLE_WITHIN = 500
@@ -42,9 +46,9 @@ def reaches(seen: Seen, tool: str, level: str) -> Iterator[str]:
         yield "nothing arrived, so nothing is proved"
     for one in came:
         yield from (f"{what}: {one.url}" for what in _WRONG[level](one, tool))
-    if level == "allow" and tool not in _TELLS_NOBODY:
-        if not any(PERSON in _text(one) for one in came):
-            yield "it was not told who is there"
+    told = any(PERSON in _text(one) for one in came)
+    if level == "allow" and tool not in _TELLS_NOBODY and not told:
+        yield "it was not told who is there"
 
 
 def _as_it_is(asked: Reached, _tool: str) -> Iterator[str]:
@@ -95,7 +99,9 @@ def stores(seen: Seen, tool: str, level: str) -> Iterator[str]:
 
 def _any(host: str) -> Reached:
     """Some request to a host, to ask whose it is."""
-    return Reached(host, "https", "", "GET", "/plugins/" if "facebook.com" in host else "/", [], b"")
+    return Reached(
+        host, "https", "", "GET", "/plugins/" if "facebook.com" in host else "/", [], b""
+    )
 
 
 _LEFT_ALONE = ("facebook.com", "twitter.com", "google.com", "optimalworkshop.com", "formstack.com")

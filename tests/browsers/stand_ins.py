@@ -11,7 +11,7 @@ import hashlib
 import re
 from functools import cache
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from wire import Reached, Reply
 
@@ -140,15 +140,19 @@ def reply(asked: Reached) -> Reply:
 
 def _content(asked: Reached) -> Reply:
     path = asked.target.partition("?")[0]
-    dest = asked.all("sec-fetch-dest")[:1]
     if asked.host in VARIANTS.values():
         return _gov(asked, path)
-    if name := _SCRIPTS.get(asked.host + path):
-        return _typed("text/javascript", script(name))
     if asked.host in LOGINS and path == "/login":
         return _logged_in(asked.host)
     if asked.host == "search.mass.gov":
         return _html((HERE / "pages" / "search.html").read_bytes())
+    if name := _SCRIPTS.get(asked.host + path):
+        return _typed("text/javascript", script(name))
+    return _answer(asked, path) or _by_destination(asked)
+
+
+def _answer(asked: Reached, path: str) -> Reply | None:
+    """What a tool's script or the page asks for, and reads."""
     if path.startswith("/survey_status/"):
         return _typed("application/json", b'{"active": true}')
     if path == "/cse/element/v1":
@@ -156,14 +160,19 @@ def _content(asked: Reached) -> Reply:
     if path == "/x/oauth/status":
         known = b"connected" if "c_user" in asked.cookies() else b"unknown"
         return _typed("application/json", b'{"status": "%b"}' % known)
-    if dest == ["script"]:
-        return _typed("text/javascript", b"/* a stand-in */")
-    if dest == ["image"]:
-        return _typed("image/gif", _GIF)
-    if dest in (["iframe"], ["document"]):
-        code = _FRAMES.get(asked.host, "") if dest == ["iframe"] else ""
-        text = f"<!doctype html><title>Stand-in</title><p>{asked.host}</p><script>{code}</script>"
-        return _html(text.encode())
+    return None
+
+
+def _by_destination(asked: Reached) -> Reply:
+    match asked.all("sec-fetch-dest"):
+        case ["script"]:
+            return _typed("text/javascript", b"/* a stand-in */")
+        case ["image"]:
+            return _typed("image/gif", _GIF)
+        case ["iframe" | "document" as dest]:
+            code = _FRAMES.get(asked.host, "") if dest == "iframe" else ""
+            text = f"<!doctype html><title>Stand-in</title><p>{asked.host}</p>"
+            return _html(f"{text}<script>{code}</script>".encode())
     return _typed("application/json", b"{}")
 
 
@@ -280,7 +289,3 @@ OWN_KEYS = {"facebook-pixel": ("lastExternalReferrer",), "formstack": ("massgovD
 def fields(asked: Reached) -> dict[str, list[str]]:
     """A form's fields."""
     return parse_qs(asked.body.decode(), keep_blank_values=True)
-
-
-def path_of(asked: Reached) -> str:
-    return urlsplit(asked.url).path

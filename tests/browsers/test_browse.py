@@ -11,11 +11,12 @@ import tempfile
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from browsers.driver import WAYS
+from optout_proxy.proxy import authority, keeper
 from optout_proxy.proxy import browser as browsers
-from optout_proxy.proxy import keeper
 from wire import BIN, configured
 
 CLICK = "https://www.googleadservices.com/pagead/aclk?sa=L&adurl=https%3A%2F%2Fshop.example%2F"
@@ -59,7 +60,7 @@ class Command:
 
     def left(self) -> list[str]:
         """What is still there of the browser: folders, and processes that name them."""
-        return [*os.listdir(self.temporary), *_processes(str(self.temporary))]
+        return [*(one.name for one in self.temporary.iterdir()), *_processes(str(self.temporary))]
 
 
 def _processes(text: str) -> list[str]:
@@ -155,8 +156,6 @@ def test_a_proxy_that_is_not_ours_is_refused(tmp_path):
 
 def test_trust_lies_in_the_profile_alone(family, tmp_path):
     made = tmp_path / "profile"
-    from optout_proxy.proxy import authority
-
     authority.ensure(tmp_path / "authority")
     trusts = (authority.certificate(tmp_path / "authority"),)
     before = _snapshot(Path.home())
@@ -173,7 +172,5 @@ def _snapshot(home: Path) -> dict[str, int]:
 
 
 def test_an_order_comes_back_as_it_was_written():
-    import msgspec
-
     order = keeper.Order("Firefox", "127.0.0.1:1", ("a", "b"), "https://x.example/", ("-headless",))
     assert msgspec.json.decode(msgspec.json.encode(order), type=keeper.Order) == order

@@ -29,26 +29,33 @@ COUSIN = (
     " more than its origin, is taken for the visit to twitter.com that was made lately"
 )
 
-type Row = tuple[str, str, str, str]
-"""Promise, family, level and variant; the tool where the promise is about one."""
+TAKES = promises.TAKES
+SRI = ("sri",)
+PENDING: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...], tuple[str, ...]], ...] = (
+    (REWRITING, "flags", LEVELS[1:], VARIANTS, ()),
+    (REWRITING, "property", LEVELS[1:], VARIANTS, ()),
+    (REWRITING, "stores", TAKES, VARIANTS, ()),
+    (REWRITING, "keeps", ("strip",), VARIANTS, ("facebook-pixel", "foresee", "crazy-egg")),
+    (REWRITING, "works", TAKES, SRI, ()),
+    (REWRITING, "is_quiet", TAKES, SRI, ()),
+    (REWRITING, "appears", ("block",), SRI, ()),
+)
+"""What is known not to be kept today: why, which promise, at which levels, on which variants of the
+page, and of which tools (none: of all)."""
+
+PENDING_IN_FIREFOX = (
+    (COUSIN, "reaches", ("signal", "strip"), VARIANTS, ("twitter-widget",)),
+    (COUSIN, "keeps", ("strip",), VARIANTS, ("twitter-widget",)),
+)
 
 
 def pending(what: str, family: str, level: str, variant: str, tool: str = "") -> str:
     """Why a promise is known not to be kept today; empty where it must be."""
-    takes = level in promises.TAKES
-    if what in {"flags", "property"} and level != "allow":
-        return REWRITING
-    if what == "stores" and takes:
-        return REWRITING
-    if what == "keeps" and level == "strip" and tool in {"facebook-pixel", "foresee", "crazy-egg"}:
-        return REWRITING
-    if variant == "sri" and takes and what in {"works", "is_quiet"}:
-        return REWRITING
-    if variant == "sri" and level == "block" and what == "appears":
-        return REWRITING
-    cousin = family == "firefox" and tool == "twitter-widget" and level in {"signal", "strip"}
-    if cousin and (what, level) in {("reaches", "signal"), ("reaches", "strip"), ("keeps", "strip")}:
-        return COUSIN
+    rows = (*PENDING, *(PENDING_IN_FIREFOX if family == "firefox" else ()))
+    for reason, promise, levels, variants, tools in rows:
+        here = promise == what and level in levels and variant in variants
+        if here and (not tools or tool in tools):
+            return reason
     return ""
 
 

@@ -7,8 +7,7 @@ import time
 import pytest
 
 from browsers import stand_ins, visit
-from browsers.driver import window
-from browsers.net import internet
+from browsers.net import internet, window
 from browsers.stand_ins import PERSON, VARIANTS
 from wire import Origin, Reply
 

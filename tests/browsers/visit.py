@@ -9,11 +9,14 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from browsers import stand_ins
-from browsers.driver import Cookie, Said, Window
 from browsers.stand_ins import LOGINS, OWN_COOKIES, OWN_KEYS, PERSON, VARIANTS
-from wire import Origin, Reached
+
+if TYPE_CHECKING:
+    from browsers.driver import Cookie, Said, Window
+    from wire import Origin, Reached
 
 QUIET = 0.25
 """Seconds without a request, after which nothing more is expected."""
@@ -149,7 +152,9 @@ def _use_form(window: Window, origin: Origin) -> dict[str, object]:
 def _use_consent(window: Window, origin: Origin) -> dict[str, object]:
     window.click("#agree")
     settle(window, origin)
-    agreed = "document.cookie.includes('cookie-agreed=2') && document.getElementById('consent').hidden"
+    agreed = (
+        "document.cookie.includes('cookie-agreed=2') && document.getElementById('consent').hidden"
+    )
     return {
         "agreed": window.evaluate(agreed),
         "granted": window.evaluate(

@@ -11,13 +11,15 @@ import itertools
 import json
 import socket
 import threading
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Ping, RejectConnection, Request
 from wsproto.events import TextMessage as Text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PATIENCE = 20.0
 """Seconds that a browser has for an answer."""
@@ -28,7 +30,7 @@ class ProtocolError(Exception):
 
 
 class Channel:
-    """`call` sends a command and waits; `on_event` is told of every event, on a thread of its own."""
+    """`call` sends a command and waits; `on_event` hears every event, on a thread of its own."""
 
     def __init__(self, url: str, on_event: Callable[[dict[str, Any]], None]) -> None:
         parts = urlsplit(url)

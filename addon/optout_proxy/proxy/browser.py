@@ -89,12 +89,12 @@ def _program(name: str, commands: tuple[str, ...]) -> Path | None:
     return next((path for path in _usual_places(name) if path.is_file()), None)
 
 
-def _usual_places(name: str) -> Iterator[Path]:
+def _usual_places(name: str, system: str = sys.platform) -> Iterator[Path]:
     """Where it is, on systems that do not put programs on the path."""
-    if sys.platform == "darwin":
+    if system == "darwin":
         for folder in (Path("/Applications"), Path.home() / "Applications"):
             yield folder / _ON_A_MAC[name]
-    if sys.platform == "win32":
+    if system == "win32":
         for variable in ("PROGRAMFILES", "PROGRAMFILES(X86)", "LOCALAPPDATA"):
             if folder_name := os.environ.get(variable):
                 yield Path(folder_name) / _ON_WINDOWS[name]

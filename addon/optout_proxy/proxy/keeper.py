@@ -45,12 +45,15 @@ class Keeper:
     """The keeping process, as its owner sees it."""
 
     def __init__(self, order: Order) -> None:
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - this module
             [sys.executable, "-m", __name__],
             stdin=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is for its owner
         )
-        self._tell(msgspec.json.encode(order) + b"\n")
+        assert self._process.stdin is not None  # noqa: S101 - PIPE gives one
+        self._stdin = self._process.stdin
+        self._stdin.write(msgspec.json.encode(order) + b"\n")
+        self._stdin.flush()
 
     def wait(self) -> int:
         """Wait until the browser is closed and its profile gone; how that went, as exit code."""
@@ -59,14 +62,8 @@ class Keeper:
     def end(self) -> int:
         """Close the browser, and wait as `wait` does."""
         with contextlib.suppress(OSError):
-            assert self._process.stdin is not None
-            self._process.stdin.close()
+            self._stdin.close()
         return self.wait()
-
-    def _tell(self, line: bytes) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(line)
-        self._process.stdin.flush()
 
 
 def keep(order: Order, over: threading.Event) -> int:
@@ -106,7 +103,7 @@ def _temporary_files_in(folder: Path) -> None:
 
 def _run(line: list[str], said: int, over: threading.Event) -> int:
     """Run a program until it ends or is to end; 0 where it was told to."""
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603 - the browser that was found
         line, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
     )
     try:

@@ -44,10 +44,10 @@ _TRUST: Final = """
 def trust(program: Path, profile: Path, certificates: tuple[x509.Certificate, ...]) -> None:
     """Add to the authorities that a profile trusts; OptoutError where that fails."""
     der = (one.public_bytes(serialization.Encoding.DER) for one in certificates)
-    started = [program, "-headless", "-no-remote", "-profile", profile, "-marionette"]
+    started = [str(program), "-headless", "-no-remote", "-profile", str(profile), "-marionette"]
     with (profile / "user.js").open("a", encoding="utf-8") as prefs:
         prefs.write('user_pref("marionette.port", 0);\n')
-    firefox = subprocess.Popen(
+    firefox = subprocess.Popen(  # noqa: S603 - the browser that was found
         [*started, "-remote-allow-system-access"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -72,8 +72,10 @@ def _tell(port: int, certificates: list[str]) -> None:
             _receive(stream)  # its greeting
             _call(stream, "WebDriver:NewSession", {})
             _call(stream, "Marionette:SetContext", {"value": "chrome"})
-            code = {"script": _TRUST, "args": [certificates]}
-            if _call(stream, "WebDriver:ExecuteScript", code) != {"value": True}:
+            told = _call(
+                stream, "WebDriver:ExecuteScript", {"script": _TRUST, "args": [certificates]}
+            )
+            if told != {"value": True}:
                 raise OSError("it does not trust it")
             _call(stream, "Marionette:Quit", {"flags": ["eAttemptQuit"]})
 
