@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 TAKES = ("strip", "block")
 VISIBLE_WITHIN = 500
-"""Milliseconds to a page that hides itself until Optimize answers."""
+"""Milliseconds that a page may hide itself for, until Optimize answers."""
 
 _TELLS_NOBODY = {"treejack"}
 """Asks without cookies: nothing in what it sends says who is there."""
@@ -149,7 +149,7 @@ def works(seen: Seen, level: str) -> Iterator[str]:
 def appears(seen: Seen, level: str) -> Iterator[str]:
     """How long the page stays hidden: the best of its loads, for a machine that is busy."""
     if level == "block" and min(seen.shown, default=9999) > VISIBLE_WITHIN:
-        yield f"visible after {seen.shown} ms"
+        yield f"hidden for {seen.shown} ms"
 
 
 def is_quiet(seen: Seen) -> Iterator[str]:

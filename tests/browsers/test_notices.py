@@ -108,7 +108,7 @@ def test_a_policy_by_hashes_reports_nothing_and_the_page_works(blocked, variant)
     visit.settle(browser, origin)
     assert [one.text for one in browser.said if one.level == "error"] == []
     assert browser.evaluate("window.cspReports") == []
-    assert browser.evaluate("window.shownAt") < 1500
+    assert browser.evaluate("window.hiddenFor") < 1500
     assert not any(one.target == "/csp-report" for one in origin.reached)
     browser.click("#out")
     browser.wait_for("location.host === 'www.example-office.org'")
@@ -125,4 +125,4 @@ def test_control_a_page_whose_experiment_is_only_blocked_stays_hidden(family, tm
     origin = Origin(stand_ins.HOSTS, reply)
     with internet(origin, tmp_path, "allow") as door, window(family, door) as browser:
         browser.goto(GOV)
-        assert browser.wait_for("window.shownAt") >= 1900
+        assert browser.wait_for("window.hiddenFor") >= 1900

@@ -39,7 +39,7 @@ class Seen:
     page: dict[str, object] = field(default_factory=dict)
     """What the page itself says of its second load."""
     shown: list[float] = field(default_factory=list)
-    """Milliseconds until the page was visible, of each load."""
+    """Milliseconds that the page hid itself for, of each load."""
     used: dict[str, object] = field(default_factory=dict)
     """What became of each thing that the page offers."""
 
@@ -97,7 +97,7 @@ def _second_half(window: Window, origin: Origin, variant: str, seen: Seen) -> No
 def _load(window: Window, origin: Origin, host: str, seen: Seen) -> None:
     window.goto(f"https://{host}/how-to")
     settle(window, origin)
-    if shown := window.evaluate("window.shownAt || 0"):
+    if shown := window.evaluate("window.hiddenFor || 0"):
         seen.shown.append(shown)
 
 
