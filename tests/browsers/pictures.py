@@ -18,7 +18,7 @@ SLOTS = {
     "widget.html": {
         "tool": "Twitter widget",
         "host": "platform.twitter.com",
-        "why": "It is a widget of Twitter widget, which is at 'block': a notice is put in its place.",
+        "why": "It is a widget of Twitter widget, which is at 'block': a notice stands in.",
         "link": "https://twitter.com/massgov",
     },
     "blocked-document.html": {

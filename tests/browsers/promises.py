@@ -33,7 +33,11 @@ def _text(asked: Reached) -> str:
 
 
 def _of(seen: Seen, tool: str) -> list[Reached]:
-    return [one for one in (*seen.reached, *seen.after_restart) if whose(one)[0] == tool]
+    return [one for one in _all(seen) if whose(one)[0] == tool]
+
+
+def _all(seen: Seen) -> tuple[Reached, ...]:
+    return (*seen.reached, *seen.after_restart)
 
 
 def reaches(seen: Seen, tool: str, level: str) -> Iterator[str]:
@@ -85,7 +89,9 @@ def keeps(seen: Seen, tool: str, level: str) -> Iterator[str]:
     if level not in TAKES:
         return
     for one in seen.cookies:
-        if one.domain.endswith("mass.gov") and one.name in OWN_COOKIES.get(tool, ()):
+        own = one.domain.endswith("mass.gov") and one.name in OWN_COOKIES.get(tool, ())
+        # Firefox lists an ended cookie for a while, empty; it sends none.
+        if own and one.value:
             yield f"the site's cookie {one.name}"
         if one.name == "met" and whose(_any(one.domain))[0] == tool:
             yield f"a cookie of {one.domain}"
@@ -156,7 +162,7 @@ def is_quiet(seen: Seen) -> Iterator[str]:
     """Errors on the console, and reports of the site's own policy."""
     yield from (f"{one.level}: {one.text}" for one in seen.said if one.level == "error")
     yield from (f"violation: {one}" for one in seen.page["reports"])
-    came = [one for one in seen.reached if one.target == "/csp-report"]
+    came = [one for one in _all(seen) if one.target == "/csp-report"]
     yield from (f"reported: {one.body!r}" for one in came)
 
 

@@ -70,28 +70,28 @@ def _first_half(window: Window, origin: Origin, variant: str, seen: Seen) -> Non
     host = VARIANTS[variant]
     _leave_traces(window, f"https://{host}/before")
     start, window.said = len(origin.reached), []
-    for _ in range(2):
-        _load(window, origin, host, seen)
+    _load(window, origin, host, seen)
+    seen.used["licence"] = _follow(window, "licence")
+    _load(window, origin, host, seen)
     seen.page = dict(window.evaluate(_SAYS))
-    seen.used = {**_use_form(window, origin), **_use_consent(window, origin)}
-    seen.used["suggestions"], seen.typed = _use_search_box(window, origin)
-    seen.used["results"] = _search(window, origin)
-    for link in ("out", "licence"):
-        _load(window, origin, host, seen)
-        seen.used[link] = _follow(window, link)
+    seen.used |= {**_use_form(window, origin), **_use_consent(window, origin)}
+    seen.used["out"] = _follow(window, "out")
     seen.reached = origin.reached[start:]
     seen.said = list(window.said)
 
 
 def _second_half(window: Window, origin: Origin, variant: str, seen: Seen) -> None:
-    start = len(origin.reached)
+    start, window.said = len(origin.reached), []
     _load(window, origin, VARIANTS[variant], seen)
-    seen.page["reports"] = [*seen.page["reports"], *window.evaluate("window.cspReports")]
     held = window.cookies()
     others = tuple(host for name, host in VARIANTS.items() if name != variant)
     seen.cookies = [one for one in held if one.domain not in others]
     seen.keys = list(window.evaluate("Object.keys(localStorage)"))
+    seen.used["suggestions"], seen.typed = _use_search_box(window, origin)
+    seen.page["reports"] = [*seen.page["reports"], *window.evaluate("window.cspReports")]
+    seen.used["results"] = _search(window, origin)
     seen.after_restart = origin.reached[start:]
+    seen.said += window.said
 
 
 def _load(window: Window, origin: Origin, host: str, seen: Seen) -> None:

@@ -28,8 +28,8 @@
   const ga = (command, ...rest) => {
     if (typeof command === 'function') return command({ get: () => '111.222' });
     if (command === 'create') property = rest[0];
-    if (command === 'require' && window.dataLayer && dataLayer.hide && dataLayer.hide[rest[0]])
-      dataLayer.hide.end();
+    const hide = (window.dataLayer || {}).hide;
+    if (command === 'require' && hide && hide[rest[0]] && hide.end) hide.end();
     if (command === 'send') send({ type: rest[0], ...rest.filter((one) => typeof one === 'object')[0] });
     return undefined;
   };
