@@ -1,5 +1,5 @@
 # Everything a fresh machine needs: git, make and a Python of 3.12 or newer.
-.PHONY: help setup run test demo check bench lock clean
+.PHONY: help setup run test browsers demo check bench lock clean
 VENV := .venv
 BIN  := $(VENV)/bin
 ARGS ?=
@@ -12,6 +12,9 @@ run: setup       ## set up, then start the proxy
 
 test: setup      ## set up, then run the tests
 	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+browsers: setup  ## run the tests in real browsers: Chromium and Firefox, where they are installed
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/browsers $(ARGS)
 
 demo: setup      ## the proxy against stand-in trackers on this machine, no internet needed
 	@$(BIN)/optout demo $(ARGS)
