@@ -88,7 +88,8 @@ class Rewriter:
             self._is_left_alone = True
             return front
         self._may_shift = not (self._page.charset or start)
-        self._edits.looks_ahead = documents.MOST_SNIFFED if self._may_shift else 0
+        may_guess = self._may_shift and self._page.kind == "html"
+        self._edits.looks_ahead = documents.MOST_SNIFFED if may_guess else 0
         return front[:start] + self._scanned(front[start:])
 
     def _scanned(self, piece: bytes) -> bytes:
