@@ -57,6 +57,16 @@ class Rewriter:
         except CodingError as wrong:
             self.failure = str(wrong)
 
+    def stream(self, data: bytes) -> Iterator[bytes]:
+        """What goes out for these bytes; no bytes say that the body is over.
+
+        No piece is empty: in a chunked message an empty one would end it.
+        """
+        if data:
+            yield from self.pieces(data)
+        elif last := self.end():
+            yield last
+
     def end(self) -> bytes:
         """What is left when the body is over."""
         if self._decoder and not self.failure:
