@@ -39,7 +39,7 @@ class Written(msgspec.Struct, frozen=True):
     """Of the prelude, as a Content-Security-Policy spells it."""
     flag_code: str
     stamp: str
-    """Differs where what is done to a page differs."""
+    """Differs where what is done to a page differs; empty where nothing is."""
     inserted: tuple[Tag, ...]
     """Elements to put into the head."""
     marked: tuple[Tag, ...]
@@ -96,7 +96,8 @@ def parse_script(text: str, file: Path | str) -> str:
 def _written(scripts: Prelude, plan: PagePlan) -> Written:
     prelude = _prelude(scripts.code, plan) if plan.has_prelude else b""
     digest = "sha256-" + base64.b64encode(hashlib.sha256(prelude).digest()).decode("ascii")
-    stamp = plan.stamp(prelude, scripts.flag_code.encode("ascii"))
+    code = scripts.flag_code.encode("ascii")
+    stamp = "" if plan.is_empty else plan.stamp(prelude, code)
     return Written(
         plan=plan,
         prelude=prelude,
