@@ -72,6 +72,7 @@ def test_a_plan_without_effect_changes_no_head():
     lines = (HTML, (b"ETag", b'"1"'))
     assert opened(*lines, plan=PagePlan()).headers == lines
     assert opened(*lines, plan=PagePlan()).rewriter is None
+    assert written(PagePlan()).stamp == ""
 
 
 # --- what the head says

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from optout_proxy.pages import Flag, PagePlan
+from optout_proxy.pages.coding import Decoder
 from page_parts import (
     FULL,
     HTML,
@@ -389,6 +390,18 @@ def test_a_coded_page_goes_out_as_it_comes(coding):
     else:
         first = gzip.compress(b"<p>one</p>")[:-8]
     assert one.feed(first).endswith(b"<p>one</p>")
+
+
+@pytest.mark.parametrize("packs", [True, False])
+def test_no_piece_of_a_stream_is_empty_and_no_bytes_end_it(packs):
+    body = gzip.compress(HTML["foreign"] * 50)
+    one = rewriter(charset="utf-8", codings=("gzip",), packs=packs)
+    pieces = [out for n in range(len(body)) for out in one.stream(body[n : n + 1])]
+    pieces += one.stream(b"")
+    assert all(pieces)
+    whole = rewriter(charset="utf-8").feed(HTML["foreign"] * 50)
+    out = b"".join(pieces)
+    assert (b"".join(Decoder(["zstd"]).feed(out)) if packs else out) == whole
 
 
 @pytest.mark.parametrize("cut", [5, 4000, -1])

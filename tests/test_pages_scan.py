@@ -215,6 +215,11 @@ XML = [
         b"<!DOCTYPE html [ <!ENTITY a '<p>>'> ]><html><p>",
         b"<!DOCTYPE html [ <!ENTITY a '<p>>'> ]>#<html>^#<p>",
     ),
+    (
+        b'<!DOCTYPE html [<!-- \' ]> --><!ENTITY a "]>">]><html/>',
+        b'<!DOCTYPE html [<!-- \' ]> --><!ENTITY a "]>">]>#<html/>',
+    ),
+    (b"<!DOCTYPE html [<!-- ><html><p>", b"<!DOCTYPE html [<!-- ><html><p>"),
     (b"<html><![CDATA[<p>]]><p>", b"#<html>^<![CDATA[<p>]]>#<p>"),
     (b"<html><style><a/></style><p>", b"#<html>^#<style>#<a/></style>#<p>"),
     (b"<html><title/><p>", b"#<html>#<title/>^#<p>"),
@@ -364,6 +369,18 @@ def test_no_more_than_the_bound_is_ever_held_back(monkeypatch):
         came += 500
         out += len(scanner.feed(document[n : n + 500]))
         assert came - out <= 1600
+
+
+def test_a_stop_lets_go_what_was_held():
+    scanner = Scanner(Marks(holds=True))
+    assert scanner.feed(b"<p><script>a()") == b"^#<p>"
+    scanner.stop()
+    assert scanner.feed(b"; b()") == b"#<script>a(); b()"
+
+
+def test_foreign_content_is_followed_no_deeper_than_browsers_do():
+    document = b"<p>" + b"<svg>" * 100_000 + b"</svg>" * 100_000 + b"<p>"
+    assert scanned(document) == b"^#" + document[:-3] + b"#<p>"
 
 
 def test_after_a_stop_everything_goes_through():

@@ -1,10 +1,11 @@
 """Content-Security-Policy: what we insert is allowed by the narrowest change, nothing else is.
 
 An inline script is judged by the first that a policy has of `script-src-elem`, `script-src` and
-`default-src` (CSP3 section 6.8.4). Where that one allows all inline scripts, nothing is added: a
-nonce or a hash would switch its `'unsafe-inline'` off (section 6.7.3.2). Where it has a nonce, our
-tag carries that one. Else the hash of our script is added, or, where scripts are to follow whose
-text nobody knows yet, a nonce of our own, which no script of the page carries.
+`default-src` (CSP3, "Get fetch directive fallback list"). Where that one allows all inline scripts,
+nothing is added: a nonce or a hash would switch its `'unsafe-inline'` off ("Does a source list
+allow all inline behavior for type?"). Where it has a nonce, our tag carries that one. Else the
+hash of our script is added, or, where scripts are to follow whose text nobody knows yet, a nonce of
+our own, which no script of the page carries.
 
 A policy that lets no script run at all gets none of ours. What is answered in place of a tool
 comes from the tool's own address and needs no change here.
@@ -102,7 +103,7 @@ def allow_in_meta(text: str, nonce: str, own: str) -> AllowedInMeta:
 
 
 class _Policy:
-    """One serialized policy (CSP3 section 2.2.1)."""
+    """One serialized policy (CSP3, "Parse a serialized CSP")."""
 
     def __init__(self, text: str, *, enforced: bool) -> None:
         self.text = text

@@ -9,8 +9,7 @@
     opened = open_page(written, url=…, status=…, lines=response.headers, nonce=…)
     response.headers = opened.headers
     if opened.rewriter:
-        for each piece of the body: send(opened.rewriter.feed(piece))
-        send(opened.rewriter.end())
+        response.stream = opened.rewriter.stream
 """
 
 from optout_proxy.pages.opening import Opened, open_page

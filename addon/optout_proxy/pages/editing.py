@@ -35,7 +35,6 @@ class PageEdits:
     def __init__(self, written: Written, page: Page, stop: Callable[[str], None]) -> None:
         """`stop` is told why nothing more of the page can be read."""
         self._written = written
-        self._plan = written.plan
         self._page = page
         self._stop = stop
         self._base = page.url
@@ -43,9 +42,7 @@ class PageEdits:
         self._is_xml = page.kind == "xhtml"
         self._scripts = page.scripts
         self._nonce = page.nonce
-        self._marked = self._plan.marked
-        ids = [(flag, re.compile(flag.ids.encode())) for flag in self._plan.id_flags]
-        self._id_flags = ids
+        self._marked = written.marked
         self._flags_set: set[str] = set()
         self.without_integrity = 0
         """How many tags lost their `integrity`."""
@@ -54,7 +51,7 @@ class PageEdits:
 
     def _shown(self) -> frozenset[str]:
         names = {tag.name for tag in self._marked} | {"meta"}
-        if self._plan.integrity and self._page.replaced:
+        if self._written.plan.integrity and self._page.replaced:
             names |= {"base", "link", "script"}
         return frozenset(names)
 
@@ -62,7 +59,7 @@ class PageEdits:
 
     def before(self, ahead: bytes) -> bytes:
         """The prelude, and the elements for the head."""
-        inserted = b"".join(self._element(tag) for tag in self._plan.inserted)
+        inserted = b"".join(self._element(tag) for tag in self._written.inserted)
         prelude = self._written.prelude
         if not prelude or not self._scripts:
             return inserted
@@ -96,11 +93,11 @@ class PageEdits:
 
     @property
     def _sets_id_flags(self) -> bool:
-        return self._scripts and bool(self._id_flags)
+        return self._scripts and bool(self._written.id_flags)
 
     def _named(self, text: bytes) -> Iterator[Flag]:
         """The flags whose ids stand in a text."""
-        for flag, ids in self._id_flags:
+        for flag, ids in self._written.id_flags:
             for name in dict.fromkeys(found[0] for found in ids.finditer(text)):
                 if name.isascii():
                     yield Flag(flag.name.replace("*", name.decode()), flag.value)

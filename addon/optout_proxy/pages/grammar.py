@@ -53,7 +53,10 @@ ABRUPT: Final = re.compile(rb"<!---?>")
 SCRIPT: Final = re.compile(rb"<(?:!--|/(?i:script)" + NAME_ENDS + rb")")
 ESCAPED_SCRIPT: Final = re.compile(rb"<!--|-->|</?(?i:script)" + NAME_ENDS)
 XML_SCRIPT: Final = re.compile(rb"<!--|-->|<!\[CDATA\[|\]\]>|</(?:[\w.-]++:)?script[\t\n\r >]")
-XML_DOCTYPE: Final = re.compile(rb"\[|\]|>|\"[^\"]*+\"|'[^']*+'|<!--.*?-->", re.DOTALL)
+XML_DOCTYPE: Final = re.compile(
+    rb"\[|\]|>|\"[^\"]*+(?:\"|\Z)|'[^']*+(?:'|\Z)|<!--(?:[^-]|-(?!->))*+(?:-->|\Z)"
+)
+"""What ends a doctype, and what hides it; an open one hides everything behind it."""
 
 
 def end_of(pattern: re.Pattern[bytes], text: bytearray, at: int) -> int:

@@ -77,7 +77,7 @@ def open_page(
 
 def _allowed(written: Written, lines: Headers, nonce: str) -> csp.Allowed:
     """The lines with policies that allow what is put in, as far as scripts are."""
-    more_follow = bool(written.plan.id_flags)
+    more_follow = bool(written.id_flags)
     if not (written.prelude or more_follow):
         return csp.Allowed(lines)
     return csp.allow(lines, csp.Ours(written.digest, nonce, more_follow=more_follow))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,8 @@ from optout_proxy.pages.plan import Flag, PagePlan, expression
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from optout_proxy.pages.tags import Tag
 
 PRELUDE: Final = "prelude.js"
 FLAG: Final = "flag.js"
@@ -36,7 +39,13 @@ class Written(msgspec.Struct, frozen=True):
     """Of the prelude, as a Content-Security-Policy spells it."""
     flag_code: str
     stamp: str
-    """Differs where what is done to a page differs."""
+    """Differs where what is done to a page differs; empty where nothing is."""
+    inserted: tuple[Tag, ...]
+    """Elements to put into the head."""
+    marked: tuple[Tag, ...]
+    """Patterns of tags to write attributes on."""
+    id_flags: tuple[tuple[Flag, re.Pattern[bytes]], ...]
+    """Flags that name an id, and how ids look."""
 
     def flag_script(self, flags: Iterable[Flag]) -> bytes:
         """The script that sets flags where the page has named their ids."""
@@ -87,8 +96,18 @@ def parse_script(text: str, file: Path | str) -> str:
 def _written(scripts: Prelude, plan: PagePlan) -> Written:
     prelude = _prelude(scripts.code, plan) if plan.has_prelude else b""
     digest = "sha256-" + base64.b64encode(hashlib.sha256(prelude).digest()).decode("ascii")
-    stamp = plan.stamp(prelude, scripts.flag_code.encode("ascii"))
-    return Written(plan, prelude, digest, scripts.flag_code, stamp)
+    code = scripts.flag_code.encode("ascii")
+    stamp = "" if plan.is_empty else plan.stamp(prelude, code)
+    return Written(
+        plan=plan,
+        prelude=prelude,
+        digest=digest,
+        flag_code=scripts.flag_code,
+        stamp=stamp,
+        inserted=plan.inserted,
+        marked=plan.marked,
+        id_flags=tuple((flag, re.compile(flag.ids.encode())) for flag in plan.id_flags),
+    )
 
 
 def _prelude(code: str, plan: PagePlan) -> bytes:

@@ -57,6 +57,16 @@ class Rewriter:
         except CodingError as wrong:
             self.failure = str(wrong)
 
+    def stream(self, data: bytes) -> Iterator[bytes]:
+        """What goes out for these bytes; no bytes say that the body is over.
+
+        No piece is empty: in a chunked message an empty one would end it.
+        """
+        if data:
+            yield from self.pieces(data)
+        elif last := self.end():
+            yield last
+
     def end(self) -> bytes:
         """What is left when the body is over."""
         if self._decoder and not self.failure:
@@ -88,7 +98,8 @@ class Rewriter:
             self._is_left_alone = True
             return front
         self._may_shift = not (self._page.charset or start)
-        self._edits.looks_ahead = documents.MOST_SNIFFED if self._may_shift else 0
+        may_guess = self._may_shift and self._page.kind == "html"
+        self._edits.looks_ahead = documents.MOST_SNIFFED if may_guess else 0
         return front[:start] + self._scanned(front[start:])
 
     def _scanned(self, piece: bytes) -> bytes:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 MOST_HELD: Final = 256 * 1024
 """Bytes of a tag, or of a script, that are held back to be looked at; a longer one goes through."""
 
+_DEEPEST: Final = 512
+"""Elements inside each other of which browsers keep account too."""
+
 _MORE: Final = False
 """What a step says where it needs more bytes to go on."""
 
@@ -99,6 +102,7 @@ class Scanner:
         """Look at nothing any more: what follows goes through."""
         if self._waits_to_open:
             self._put_in_front()
+        self._hold_no_more()
         self._step = self._through
         self._waits_for = b""
 
@@ -258,6 +262,7 @@ class Scanner:
                 self._at = found.end()
                 return True
         if not self._final and len(self._buffer) - self._at <= MOST_HELD:
+            self._waits_for = b">"
             return _MORE
         self._step = self._through
         return True
@@ -307,7 +312,7 @@ class Scanner:
             return False
         is_foreign = self._is_foreign
         opens = tag.name in grammar.FOREIGN or (is_foreign and _leads_back(tag, self._stack[-1]))
-        if opens and not tag.closes_itself:
+        if opens and not tag.closes_itself and len(self._stack) < _DEEPEST:
             self._stack.append(tag.name)
         return is_foreign or opens
 
