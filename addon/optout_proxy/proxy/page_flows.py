@@ -86,42 +86,35 @@ class PageFlows:
 
     def _rewriting(
         self, flow: HTTPFlow, rewriter: Rewriter, host: str
-    ) -> Callable[[bytes], Iterator[bytes] | bytes]:
-        def stream(piece: bytes) -> Iterator[bytes] | bytes:
-            return rewriter.pieces(piece) if piece else end()
+    ) -> Callable[[bytes], Iterator[bytes]]:
+        """What mitmproxy streams a body through; no bytes say that it is over.
 
-        def end() -> bytes:
-            rest = rewriter.end()
-            if rewriter.reason:
-                self._note("page-not-changed", host=host, why=rewriter.reason)
-            if rewriter.failure:
-                self._note("page-cut-short", host=host, why=rewriter.failure)
-            return rest
+        A fault ends the flow: mitmproxy would leave the client waiting.
+        """
+        failed = False
 
-        return _never_raising(stream, flow, self._note, host)
+        def stream(piece: bytes) -> Iterator[bytes]:
+            nonlocal failed
+            if failed:
+                return
+            try:
+                yield from rewriter.stream(piece)
+            except Exception as error:
+                failed = True
+                logger.exception("A page of %s could not be rewritten", host)
+                self._note("fault", hook="page", error=type(error).__name__, host=host)
+                if flow.killable:
+                    flow.kill()
+            if not piece:
+                self._tell(rewriter, host)
 
+        return stream
 
-def _never_raising(
-    stream: Callable[[bytes], Iterator[bytes] | bytes], flow: HTTPFlow, note: Noting, host: str
-) -> Callable[[bytes], Iterator[bytes]]:
-    """The same, but that a fault ends the flow: mitmproxy would leave the client waiting."""
-    failed = False
-
-    def guarded(piece: bytes) -> Iterator[bytes]:
-        nonlocal failed
-        if failed:
-            return
-        try:
-            out = stream(piece)
-            yield from (out,) if isinstance(out, bytes) else out
-        except Exception as error:
-            failed = True
-            logger.exception("A page of %s could not be rewritten", host)
-            note("fault", hook="page", error=type(error).__name__, host=host)
-            if flow.killable:
-                flow.kill()
-
-    return guarded
+    def _tell(self, rewriter: Rewriter, host: str) -> None:
+        if rewriter.reason:
+            self._note("page-not-changed", host=host, why=rewriter.reason)
+        if rewriter.failure:
+            self._note("page-cut-short", host=host, why=rewriter.failure)
 
 
 def _chunk(flow: HTTPFlow) -> None:
