@@ -11,6 +11,8 @@ PAGE = "https://www.mass.gov/"
 PLUGIN = "https://www.facebook.com/plugins/like.php?href=x"
 HOME = "https://www.facebook.com/"
 CALL = "https://www.facebook.com/ajax/bz"
+TIMELINE = "https://platform.twitter.com/embed/Timeline.html"
+COUSIN = "https://syndication.twitter.com/settings"
 CDN = "https://static.xx.fbcdn.net/rsrc.php"
 
 
@@ -67,6 +69,24 @@ ROWS = [
         False,
     ),
     ("one from a site nobody navigated to", [], call(CALL, Referer=HOME), True),
+    (
+        "one to a cousin, from a frame that tells its host only, while the site is visited too",
+        [document("https://twitter.com/home"), frame(TIMELINE, Referer=PAGE)],
+        call(COUSIN, "same-site", Referer="https://platform.twitter.com/"),
+        True,
+    ),
+    (
+        "one to a cousin, from a visit that tells its host only, while a cousin is framed too",
+        [document("https://twitter.com/home"), frame(TIMELINE, Referer=PAGE)],
+        call(COUSIN, "same-site", Referer="https://twitter.com/"),
+        False,
+    ),
+    (
+        "one to a cousin, from a host that is both visited and framed",
+        [document(TIMELINE), frame(TIMELINE, Referer=PAGE)],
+        call(COUSIN, "same-site", Referer="https://platform.twitter.com/"),
+        False,
+    ),
     ("one without Referer from a visited site", [document(HOME)], call(CALL), False),
     ("one without Referer from a site only framed", [frame(PLUGIN)], call(CALL), True),
     ("one without Referer to another site", [document(PAGE)], call(CALL, "cross-site"), False),

@@ -23,47 +23,6 @@ if TYPE_CHECKING:
 LEVELS = ("allow", "signal", "strip", "block")
 VARIANTS = ("plain", "strict", "sri")
 
-REWRITING = "page rewriting is not wired yet"
-COUSIN = (
-    "an embed on platform.twitter.com that asks syndication.twitter.com, in a browser that says no"
-    " more than its origin, is taken for the visit to twitter.com that was made lately"
-)
-
-TAKES = promises.TAKES
-SRI = ("sri",)
-PENDING: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...], tuple[str, ...]], ...] = (
-    (REWRITING, "flags", LEVELS[1:], VARIANTS, ()),
-    (REWRITING, "property", LEVELS[1:], VARIANTS, ()),
-    (REWRITING, "stores", TAKES, VARIANTS, ()),
-    (REWRITING, "keeps", ("strip",), VARIANTS, ("facebook-pixel", "foresee", "crazy-egg")),
-    (REWRITING, "works", TAKES, SRI, ()),
-    (REWRITING, "is_quiet", TAKES, SRI, ()),
-    (REWRITING, "appears", ("block",), SRI, ()),
-)
-"""What is known not to be kept today: why, which promise, at which levels, on which variants of the
-page, and of which tools (none: of all)."""
-
-PENDING_IN_FIREFOX = (
-    (COUSIN, "reaches", ("signal", "strip"), VARIANTS, ("twitter-widget",)),
-    (COUSIN, "keeps", ("strip",), VARIANTS, ("twitter-widget",)),
-)
-
-
-def pending(what: str, family: str, level: str, variant: str, tool: str = "") -> str:
-    """Why a promise is known not to be kept today; empty where it must be."""
-    rows = (*PENDING, *(PENDING_IN_FIREFOX if family == "firefox" else ()))
-    for reason, promise, levels, variants, tools in rows:
-        here = promise == what and level in levels and variant in variants
-        if here and (not tools or tool in tools):
-            return reason
-    return ""
-
-
-def expected(request: pytest.FixtureRequest, what: str, *row: str) -> None:
-    """Mark a row whose promise is known not to be kept; it fails the day that it is."""
-    if reason := pending(what, *row):
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
-
 
 def broken(found: Iterator[str]) -> list[str]:
     return list(found)
@@ -73,13 +32,11 @@ def broken(found: Iterator[str]) -> list[str]:
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("level", LEVELS)
 class TestOfEachTool:
-    def test_what_reaches_it(self, request, visited, family, level, variant, tool):
-        expected(request, "reaches", family, level, variant, tool)
+    def test_what_reaches_it(self, visited, family, level, variant, tool):
         seen = visited(family, level).seen[variant]
         assert broken(promises.reaches(seen, tool, level)) == []
 
-    def test_what_the_browser_keeps_of_it(self, request, visited, family, level, variant, tool):
-        expected(request, "keeps", family, level, variant, tool)
+    def test_what_the_browser_keeps_of_it(self, visited, family, level, variant, tool):
         seen = visited(family, level).seen[variant]
         assert broken(promises.keeps(seen, tool, level)) == []
 
@@ -87,8 +44,7 @@ class TestOfEachTool:
 @pytest.mark.parametrize("tool", promises.WITH_KEYS)
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("level", promises.TAKES)
-def test_what_local_storage_keeps(request, visited, family, level, variant, tool):
-    expected(request, "stores", family, level, variant, tool)
+def test_what_local_storage_keeps(visited, family, level, variant, tool):
     seen = visited(family, level).seen[variant]
     assert broken(promises.stores(seen, tool, level)) == []
 
@@ -96,8 +52,7 @@ def test_what_local_storage_keeps(request, visited, family, level, variant, tool
 @pytest.mark.parametrize("tool", promises.WITH_FLAGS)
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("level", LEVELS[1:])
-def test_its_opt_out_is_set_before_its_code_runs(request, visited, family, level, variant, tool):
-    expected(request, "flags", family, level, variant, tool)
+def test_its_opt_out_is_set_before_its_code_runs(visited, family, level, variant, tool):
     seen = visited(family, level).seen[variant]
     assert broken(promises.flags(seen, tool, level)) == []
 
@@ -105,29 +60,22 @@ def test_its_opt_out_is_set_before_its_code_runs(request, visited, family, level
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("level", LEVELS)
 class TestOfThePage:
-    def test_it_works(self, request, visited, family, level, variant):
-        expected(request, "works", family, level, variant)
+    def test_it_works(self, visited, family, level, variant):
         seen = visited(family, level).seen[variant]
         assert broken(promises.works(seen, level)) == []
 
-    def test_nothing_on_its_console_and_no_report_is_ours(
-        self, request, visited, family, level, variant
-    ):
-        expected(request, "is_quiet", family, level, variant)
+    def test_nothing_on_its_console_and_no_report_is_ours(self, visited, family, level, variant):
         assert broken(promises.is_quiet(visited(family, level).seen[variant])) == []
 
-    def test_it_does_not_stay_hidden(self, request, visited, family, level, variant):
-        expected(request, "appears", family, level, variant)
+    def test_it_does_not_stay_hidden(self, visited, family, level, variant):
         seen = visited(family, level).seen[variant]
         assert broken(promises.appears(seen, level)) == []
 
-    def test_it_takes_the_visitor_to_decline(self, request, visited, family, level, variant):
-        expected(request, "declines", family, level, variant)
+    def test_it_takes_the_visitor_to_decline(self, visited, family, level, variant):
         seen = visited(family, level).seen[variant]
         assert broken(promises.declines(seen, level)) == []
 
-    def test_its_scripts_read_the_signal(self, request, visited, family, level, variant):
-        expected(request, "property", family, level, variant)
+    def test_its_scripts_read_the_signal(self, visited, family, level, variant):
         seen = visited(family, level).seen[variant]
         assert broken(promises.property_(seen, level)) == []
 

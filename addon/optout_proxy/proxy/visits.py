@@ -8,7 +8,10 @@ A request from inside an embedded frame carries `Sec-Fetch-Site: same-origin`, t
   an embed. (On a cross-site request it says nothing about the asker, who may be the top page.)
 - The address of every document and frame that was asked for comes back as `Referer`.
 - Without either sign, and where the asker is no address that a tool declares as its embed, it is
-  a visit if the client lately navigated to the asker's site.
+  an embed's if the asker's host was lately seen in frames only, else a visit if the client lately
+  navigated to the asker's site. (To another host of its site a frame tells no more than its own
+  host, in a browser without the first sign: `platform.twitter.com` of a timeline, beside a visit
+  to `twitter.com`.)
 
 https://wicg.github.io/storage-access-headers/, https://w3c.github.io/webappsec-fetch-metadata/
 """
@@ -62,10 +65,17 @@ class Visits:
         if _is_visit(url, signs):
             memory = self._of(client)
             memory.documents.put(_address(url), False)
+            memory.hosts.put(hash(host_of(url)), False)
             memory.sites.put(hash(site_of(host_of(url))), True)
         elif signs.get(b"sec-fetch-dest") in _FRAMES:
-            embedded = self._frame_is_embedded(client, url, signs)
-            self._of(client).documents.put(_address(url), embedded)
+            self._saw_frame(client, url, self._frame_is_embedded(client, url, signs))
+
+    def _saw_frame(self, client: str, url: str, embedded: bool) -> None:
+        memory = self._of(client)
+        memory.documents.put(_address(url), embedded)
+        host = hash(host_of(url))
+        if embedded and memory.hosts.get(host) is None:
+            memory.hosts.put(host, True)
 
     def embed(self, client: str, url: str, signs: Signs) -> bool | None:
         """Whether the request comes from inside a frame that another site embeds.
@@ -108,7 +118,10 @@ class Visits:
         return embedded
 
     def _guess(self, client: str, asker: str) -> bool:
-        return self._of(client).sites.get(hash(site_of(host_of(asker)))) is None
+        memory, host = self._of(client), host_of(asker)
+        if memory.hosts.get(hash(host)):
+            return True
+        return memory.sites.get(hash(site_of(host))) is None
 
     def _of(self, client: str) -> _Client:
         memory = self._memory.get(client)
@@ -121,12 +134,14 @@ class Visits:
 
 
 class _Client:
-    """What one client opened: its documents (embedded or not) and the sites it navigated to."""
+    """What one client opened: its documents (embedded or not), their hosts (in frames only or not)
+    and the sites it navigated to."""
 
-    __slots__ = ("documents", "sites")
+    __slots__ = ("documents", "hosts", "sites")
 
     def __init__(self, clock: Callable[[], float], keep: float, entries: int) -> None:
         self.documents = _Recent(clock, keep, entries)
+        self.hosts = _Recent(clock, keep, entries)
         self.sites = _Recent(clock, keep, entries)
 
 
