@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from browsers import stand_ins, visit
-from browsers.driver import WAYS
+from browsers.driver import WAYS, Window
 from browsers.net import bare, internet, window
 from wire import Origin, ours
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 FAMILIES = ("chromium", "firefox")
+
+type Blocked = tuple[Window, Origin]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -50,6 +52,20 @@ def visited(
             return visit.make(browser, origin, VARIANTS)
 
     return made
+
+
+@pytest.fixture(scope="module")
+def blocked(family: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Blocked]:
+    """A browser with everything at `block`, logged in everywhere; and the stand-ins."""
+    origin = Origin(stand_ins.HOSTS, stand_ins.reply)
+    folder = tmp_path_factory.mktemp("blocked")
+    with (
+        internet(origin, folder, "block", formstack="strip") as door,
+        window(family, door) as browser,
+    ):
+        browser.look(1000, 900)
+        browser.goto(f"https://{stand_ins.LOGINS[0]}/login")
+        yield browser, origin
 
 
 VARIANTS = ("plain", "strict", "sri")

@@ -14,28 +14,6 @@ from wire import Origin, Reply
 GOV = "https://www.mass.gov/how-to"
 ADVERTISEMENT = "https://www.googleadservices.com/pagead/aclk?sa=L&ai=abc"
 """The click on it counts the visitor and names no target to go to instead: the page is stopped."""
-FORGED = f"{ADVERTISEMENT}&optout-proxy=go-on"
-
-
-@pytest.fixture(scope="module")
-def blocked(family, tmp_path_factory):
-    """A browser with everything at `block`, logged in everywhere."""
-
-    def reply(asked):
-        if asked.host == "www.example-office.org" and asked.target == "/offers":
-            body = f'<!doctype html><a id="forged" href="{FORGED}">Offers</a>'
-            return Reply(200, (("Content-Type", "text/html"),), body.encode())
-        return stand_ins.reply(asked)
-
-    origin = Origin(stand_ins.HOSTS, reply)
-    folder = tmp_path_factory.mktemp("notices")
-    with (
-        internet(origin, folder, "block", formstack="strip") as door,
-        window(family, door) as browser,
-    ):
-        browser.look(1000, 900)
-        browser.goto(f"https://{stand_ins.LOGINS[0]}/login")
-        yield browser, origin
 
 
 def _came(origin, host, *, dest, patience=8.0):
@@ -73,7 +51,9 @@ def test_its_link_goes_on_as_the_browser_would(blocked):
 
 def test_a_page_of_another_site_cannot_go_on_for_the_visitor(blocked):
     browser, origin = blocked
-    browser.goto("https://www.example-office.org/offers")
+    browser.goto("https://www.example-office.org/")
+    forged = f"{ADVERTISEMENT}&optout-proxy=go-on"
+    browser.evaluate(f"(document.body.innerHTML = '<a id=forged href=\"{forged}\">Offers</a>', 1)")
     origin.reached.clear()
     browser.click("#forged")
     browser.wait_for("document.body && document.body.innerText.includes('This page was stopped')")
