@@ -1,0 +1,124 @@
+"""Which of our tools a text names: by the names and aliases of the tool files, in their spellings."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from optout_proxy.registry.tool_file import ToolFile
+
+_BETWEEN: Final = r"[\s\"'\u2122\u00ae-]{0,4}"
+"""What may stand between two words of a name, or not: "Crazy Egg", "CrazyEgg", 'Facebook "Like"'."""
+_WIDGET: Final = r"(?:social[\s-])?(?:plug[\s-]?ins?|widgets?|buttons?|add[\s-]?ins?)"
+_EMBEDDED: Final = r"(?:content|posts?|feeds?|timelines?|tweets?)"
+_NOT_USED: Final = re.compile(
+    r"\b(?:(?:do|does|did|will|would)(?: not|n't)|no longer|never|not)"
+    r"(?:\s+\w+){0,2}?\s+(?:us(?:e|es|ed|ing)|employ\w*|work)\b[^.;]*$",
+    re.IGNORECASE,
+)
+
+
+class Named(msgspec.Struct, frozen=True):
+    """A place where a text names a tool."""
+
+    tool: str
+    start: int
+    end: int
+    text: str
+
+
+class Names:
+    """The names of all tools that have a tool file."""
+
+    def __init__(self, tool_files: Mapping[str, ToolFile]) -> None:
+        self.tool_files = tool_files
+        self._by_key: dict[str, str] = {}
+        self._brands: dict[str, str] = {}
+        patterns = dict(self._patterns())
+        self._words = sorted({key[:3] for key in self._by_key})
+        inner = "|".join(sorted(patterns, key=len, reverse=True))
+        self._pattern = re.compile(rf"(?<![\w@./-])(?:{inner or r'(?!)'})(?!\w)", re.IGNORECASE)
+
+    def _patterns(self) -> Iterable[tuple[str, None]]:
+        for tool, file in self.tool_files.items():
+            for name in (file.tool.name, *file.aliases):
+                words = re.findall(r"[\w.+&]+", name)
+                self._by_key[_key(name)] = tool
+                yield _BETWEEN.join(map(re.escape, words)), None
+            if file.category == "social":
+                brand = file.tool.name.split()[0]
+                self._brands[brand.casefold()] = tool
+                yield rf"embedded\s{re.escape(brand)}\s{_EMBEDDED}", None
+                yield rf"{re.escape(brand)}{_BETWEEN}{_WIDGET}", None
+
+    def tool_of(self, text: str) -> str | None:
+        """The tool whose name, as it was found or declared, a text is."""
+        key = _key(text)
+        if key in self._by_key:
+            return self._by_key[key]
+        found = next(iter(self.find(text, headed=True)), None)
+        return found.tool if found else None
+
+    def find(self, text: str, *, headed: bool = False) -> list[Named]:
+        """Every tool a text names, in order; `headed`: the text is itself the name of something."""
+        found = (self._named(match, headed) for match in self._pattern.finditer(text))
+        return [it for it in found if it and not (not headed and _is_denied(text, it.start))]
+
+    def _named(self, match: re.Match[str], headed: bool) -> Named | None:
+        text = match.group()
+        key = _key(text)
+        tool = self._by_key.get(key) or self._social(text)
+        if not tool:
+            return None
+        # "We cannot foresee" names nobody; an abbreviation means something else elsewhere.
+        one_word = not re.search(r"[\s-]", text)
+        if one_word and not text[0].isupper():
+            return None
+        if one_word and len(text) <= 4 and not (headed and text.isupper()):
+            return None
+        return Named(tool, match.start(), match.end(), text)
+
+    def _social(self, text: str) -> str | None:
+        words = re.findall(r"\w+", text.casefold())
+        return next((self._brands[word] for word in words if word in self._brands), None)
+
+    def brand_of(self, text: str) -> str | None:
+        """The tool of a social network whose plain name a text is."""
+        return self._brands.get(_key(text))
+
+    def operator_sites(self, tool: str) -> frozenset[str]:
+        file = self.tool_files.get(tool)
+        return file.tool.operator_sites if file else frozenset()
+
+    def operator_words(self, tool: str) -> Sequence[str]:
+        """The words by which a text goes on about a tool it has named."""
+        file = self.tool_files.get(tool)
+        if not file:
+            return ()
+        return tuple(dict.fromkeys((file.tool.name.split()[0], file.tool.operator.split()[0])))
+
+
+def _key(name: str) -> str:
+    return "".join(re.findall(r"\w", name.casefold()))
+
+
+def _is_denied(text: str, at: int) -> bool:
+    """Whether the sentence says that the tool is not used."""
+    return bool(_NOT_USED.search(text[max(0, at - 80) : at]))
+
+
+def tidy(name: str) -> str:
+    """A name without trade marks and with straight quotes, as a policy file has it."""
+    name = re.sub(r"\s*[\u2122\u00ae\u2120\u00a9]+\s*", " ", name)
+    return " ".join(name.split()).strip(" :,;-\u2013")[:200]
+
+
+def slug(name: str) -> str:
+    """An id for a tool that nobody has described yet."""
+    words = re.findall(r"[a-z0-9]+", name.casefold())
+    return "-".join(words)[:60].strip("-") or "unnamed"
