@@ -42,6 +42,7 @@ _COLLECTS: Final = re.compile(
 )
 _MAIL: Final = re.compile(r"(?<![\w.+@-])[\w.+-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,4}(?![\w@])", re.I)
 _CONTACT: Final = re.compile(r"\b(?:contact|questions?|write to|e-?mail us|concerns)\b", re.IGNORECASE)
+_OUT_OF_SIGHT: Final = "It happens on the publisher's or the operator's servers."
 _TITLE: Final = re.compile(r"\b(?:privacy|cookies?)\b.{0,40}\b(?:policy|notice|statement)\b", re.IGNORECASE)
 
 
@@ -60,7 +61,7 @@ def source_of(document: Document, addresses: Addresses) -> Source:
 
 def sites_of(addresses: Addresses, blocks: Sequence[Block]) -> tuple[str, ...]:
     """The sites a policy covers: the publisher's, and its own other hosts that it names as such."""
-    home = site_of(host_of(addresses.home)) or _site_in_title(blocks)
+    home = _home(addresses, blocks) or _site_in_title(blocks)
     if not home or not is_host(home):
         return ()
     found = [home]
@@ -72,6 +73,16 @@ def sites_of(addresses: Addresses, blocks: Sequence[Block]) -> tuple[str, ...]:
             if own and not rest and host not in found and len(found) < 50:
                 found.append(host)
     return tuple(found)
+
+
+def _home(addresses: Addresses, blocks: Sequence[Block]) -> str:
+    """The publisher's host; its whole site where the document calls itself by that name."""
+    host = host_of(addresses.home).removeprefix("www.")
+    site = site_of(host)
+    if not host or host == site:
+        return host
+    called = re.compile(rf"(?<![\w.@/-]){re.escape(site)}(?![\w-])", re.IGNORECASE)
+    return site if any(called.search(block.text) for block in blocks[:60]) else host
 
 
 def _site_in_title(blocks: Sequence[Block]) -> str:
@@ -115,10 +126,11 @@ def contradictions(effective: date | None, blocks: Sequence[Block]) -> Iterator[
     """Where a document speaks of days that come after the one it says it took effect on."""
     told: set[date] = set()
     for block in blocks:
-        for day, _, _ in full_dates(block.text) if effective else ():
+        of_archive = any("//web.archive.org/web/" in it.link.archived_as for it in block.rich.links)
+        for day, _, _ in full_dates(block.text) if effective and not of_archive else ():
             if effective and day > effective and day not in told and len(told) < 5:
                 told.add(day)
-                yield f"line {block.lines[0]}: took effect on {effective}, but speaks of {day}: it was changed since"
+                yield f"line {block.lines[0]}: it says {effective}, but speaks of {day}: it was changed since"
 
 
 def changes_of(blocks: Sequence[Block]) -> Changes | None:
@@ -154,14 +166,12 @@ def _mail_of(block: Block) -> Link | None:
 
 def retention_of(blocks: Sequence[Block]) -> Iterator[Statement]:
     """How long something is kept, sentence by sentence."""
-    seen: set[str] = set()
+    counts: dict[int, int] = {}
     for block in blocks:
         if not re.search(r"indefinitely|permanently|for ?ever|days?|weeks?|months?|years?", block.text):
             continue
         for sentence in re.split(r"(?<=[.!?])\s+", block.text):
-            if (_KEPT.search(sentence) or _COLLECTS.search(sentence)) and len(seen) < 20:
-                number = sum(it.startswith(f"kept-{block.lines[0]}") for it in seen)
-                name = f"kept-{block.lines[0]}" + (f"-{number + 1}" if number else "")
-                seen.add(name)
-                how = "It happens on the publisher's or the operator's servers."
-                yield Statement(name, sentence[:1000], "nothing", how, block.lines, (), ())
+            if (_KEPT.search(sentence) or _COLLECTS.search(sentence)) and len(counts) < 20:
+                number = counts[block.lines[0]] = counts.get(block.lines[0], 0) + 1
+                name = f"kept-{block.lines[0]}" + (f"-{number}" if number > 1 else "")
+                yield Statement(name, sentence[:1000], "nothing", _OUT_OF_SIGHT, block.lines, (), ())

@@ -119,5 +119,5 @@ def labelled_entry(
     """An entry from a section with labelled fields."""
     tool_id = names.tool_of(name)
     file = names.tool_files.get(tool_id or "")
-    tool = tool_of(tool_id or slug(name), name, section.lines, read.values, file, own)
+    tool = tool_of(tool_id or slug(name, section.lines[0]), name, section.lines, read.values, file, own)
     return Entry(tool, found, sure, file is not None, read.extras)

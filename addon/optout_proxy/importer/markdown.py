@@ -150,6 +150,8 @@ def _is_title(block: Block, before: Block | None, after: Block | None) -> bool:
 
 def _ends(before: Block, block: Block) -> bool:
     """Whether a sentence or a paragraph ended before this line."""
-    return before.text[-1] in '.!?:;)"' or block.lines[0] > before.lines[1] + 1
+    links = before.rich.links
+    ends_in_link = bool(links) and links[-1].end >= len(before.text) - 1
+    return ends_in_link or before.text[-1] in '.!?:;)"' or block.lines[0] > before.lines[1] + 1
 
 

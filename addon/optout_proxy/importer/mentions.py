@@ -58,13 +58,13 @@ def _linked(
             if known or not _NAME.fullmatch(link.text) or "privacy" not in urlsplit(link.url).path:
                 continue
             about = [block for block in blocks if _says(block.text, link.text)]
-            if about and slug(link.text) != "unnamed":
+            if about:
                 yield _mention(link, about)
 
 
 def _mention(link: Link, about: list[Block]) -> Mention:
     text = _sentence(about[0], link.text)
-    return Mention(slug(link.text), tidy(link.text), text, (link,), _lines(about))
+    return Mention(slug(link.text, about[0].lines[0]), tidy(link.text), text, (link,), _lines(about))
 
 
 def _says(text: str, name: str) -> bool:

@@ -16,6 +16,7 @@ _BETWEEN: Final = r"[\s\"'\u2122\u00ae-]{0,4}"
 """What may stand between two words of a name, or not: "Crazy Egg", "CrazyEgg", 'Facebook "Like"'."""
 _WIDGET: Final = r"(?:social[\s-])?(?:plug[\s-]?ins?|widgets?|buttons?|add[\s-]?ins?)"
 _EMBEDDED: Final = r"(?:content|posts?|feeds?|timelines?|tweets?)"
+_PLUG_INS: Final = re.compile(r"\bsocial[\s\w-]{0,20}\bplug[\s-]?ins?\b", re.IGNORECASE)
 _NOT_USED: Final = re.compile(
     r"\b(?:(?:do|does|did|will|would)(?: not|n't)|no longer|never|not)"
     r"(?:\s+\w+){0,2}?\s+(?:us(?:e|es|ed|ing)|employ\w*|work)\b[^.;]*$",
@@ -42,7 +43,7 @@ class Names:
         patterns = dict(self._patterns())
         self._words = sorted({key[:3] for key in self._by_key})
         inner = "|".join(sorted(patterns, key=len, reverse=True))
-        self._pattern = re.compile(rf"(?<![\w@./-])(?:{inner or r'(?!)'})(?!\w)", re.IGNORECASE)
+        self._pattern = re.compile(rf"(?<![\w@./-])(?:{inner or r'(?!)'})(?!\w)[\"']?", re.IGNORECASE)
 
     def _patterns(self) -> Iterable[tuple[str, None]]:
         for tool, file in self.tool_files.items():
@@ -69,8 +70,22 @@ class Names:
         found = (self._named(match, headed) for match in self._pattern.finditer(text))
         return [it for it in found if it and not (not headed and _is_denied(text, it.start))]
 
+    def networks(self, text: str) -> list[Named]:
+        """The social networks named by a paragraph that is about social plug-ins."""
+        about = _PLUG_INS.search(text)
+        if not about or _is_denied(text, about.start()):
+            return []
+        found: dict[str, Named] = {}
+        for match in re.finditer(r"(?<![\w@./-])[A-Z]\w+", text):
+            tool = self._brands.get(match.group().casefold())
+            if tool and tool not in found:
+                found[tool] = Named(tool, match.start(), match.end(), match.group())
+        return list(found.values())
+
     def _named(self, match: re.Match[str], headed: bool) -> Named | None:
         text = match.group()
+        if text.count('"') % 2 or text.count("'") % 2:
+            text = text[:-1] if text[-1] in "\"'" else text
         key = _key(text)
         tool = self._by_key.get(key) or self._social(text)
         if not tool:
@@ -81,7 +96,7 @@ class Names:
             return None
         if one_word and len(text) <= 4 and not (headed and text.isupper()):
             return None
-        return Named(tool, match.start(), match.end(), text)
+        return Named(tool, match.start(), match.start() + len(text), text)
 
     def _social(self, text: str) -> str | None:
         words = re.findall(r"\w+", text.casefold())
@@ -118,7 +133,7 @@ def tidy(name: str) -> str:
     return " ".join(name.split()).strip(" :,;-\u2013")[:200]
 
 
-def slug(name: str) -> str:
-    """An id for a tool that nobody has described yet."""
+def slug(name: str, line: int) -> str:
+    """An id for a tool that nobody has described yet; by its line where its name has no letters."""
     words = re.findall(r"[a-z0-9]+", name.casefold())
-    return "-".join(words)[:60].strip("-") or "unnamed"
+    return "-".join(words)[:60].strip("-") or f"line-{line}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -16,7 +17,7 @@ from optout_proxy.importer.layouts import Reader
 from optout_proxy.importer.markdown import markdown_blocks, text_blocks
 from optout_proxy.importer.mentions import mentions_of
 from optout_proxy.importer.names import Names
-from optout_proxy.registry.policy_file import Policy
+from optout_proxy.registry.policy_file import DeclaredTool, Field, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -152,15 +153,34 @@ def _notes(entries: Iterable[Entry]) -> Iterable[str]:
 
 
 def as_policy(imported: Imported) -> Policy:
-    """What a policy file made from an import says."""
+    """What a policy file made from an import says: links that are all of a text stand for it."""
     return Policy(
         name=imported.name or "unknown",
         sites=imported.sites,
         effective=imported.effective,
         source=imported.source,
-        contact=imported.contact,
+        contact=_filed(imported.contact) if imported.contact else None,
         changes=imported.changes,
-        tools=tuple(entry.tool for entry in imported.entries),
+        tools=tuple(_filed_tool(entry.tool) for entry in imported.entries),
         also_mentioned=imported.also_mentioned,
         statements=imported.statements,
     )
+
+
+def _filed_tool(tool: DeclaredTool) -> DeclaredTool:
+    fields = {name: _filed(field) for name, field in tool.fields.items()}
+    return msgspec.structs.replace(tool, **fields)
+
+
+def _filed[F: Field](field: F) -> F:
+    if field.state == "stated" and not (field.links and _is_links_only(field)):
+        return field
+    return msgspec.structs.replace(field, text="")
+
+
+def _is_links_only(field: Field) -> bool:
+    """Whether a text is its links and what parts them."""
+    rest = field.text
+    for link in field.links:
+        rest = rest.replace(link.text, " ", 1)
+    return not re.sub(r"\band\b|\bor\b|[\W_]", "", rest)
