@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from optout_proxy.importer.document import MOST_BLOCKS, MOST_TEXT, too_much
 from optout_proxy.importer.inline import Placed, Rich
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from optout_proxy.importer.document import Document
     from optout_proxy.registry.policy_file import Lines
 
 type Kind = Literal["heading", "text", "item", "term", "row", "quote"]
@@ -31,6 +35,19 @@ class Block(msgspec.Struct, frozen=True):
     @property
     def text(self) -> str:
         return self.rich.text
+
+
+def bounded(blocks: Iterable[Block], document: Document) -> Iterator[Block]:
+    """Hand blocks on, and refuse a document that has too many or too much in them."""
+    letters = 0
+    for number, block in enumerate(blocks):
+        letters += len(block.text)
+        if number >= MOST_BLOCKS:
+            raise too_much(document.name, f"{MOST_BLOCKS} paragraphs")
+        if letters > MOST_TEXT:
+            raise too_much(document.name, f"{MOST_TEXT} characters of text")
+        if block.text:
+            yield block
 
 
 def row(cells: list[Rich], lines: Lines, *, is_header: bool = False) -> Block:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
+from optout_proxy.importer.fields import NO_PAGES
 from optout_proxy.registry.policy_file import FIELDS
 
 if TYPE_CHECKING:
@@ -198,7 +199,8 @@ def _limits(tool: str, old: Limits | None, new: Limits | None) -> Iterator[Chang
     elif old and new and old.since != new.since:
         yield Change("look", tool, f"is used since {new.since or 'always'}, before: {old.since or 'always'}")
     elif old and new and _same(old.pages) != _same(new.pages):
-        yield Change("decide", tool, f"is used on: {new.pages}; before: {old.pages}")
+        risk: Risk = "note" if old.pages == NO_PAGES else "decide"
+        yield Change(risk, tool, f"is used on: {new.pages}; before: {old.pages}")
 
 
 # --- Retention ------------------------------------------------------------------------------------

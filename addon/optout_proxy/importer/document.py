@@ -13,9 +13,15 @@ from optout_proxy.errors import InputError
 
 type Form = Literal["html", "markdown", "text"]
 
+# The longest policy met so far has 40 kB of text in 630 lines. A page saved with all it loads may
+# have some MB, most of which no reader sees. Beyond these bounds a document is refused, so that an
+# answer comes within seconds whatever is given.
 MOST_BYTES: Final = 16 * 1024 * 1024
-"""A policy is text. The longest met so far has 40 kB; a page saved with all it loads, a few MB."""
 MOST_LINES: Final = 200_000
+MOST_TEXT: Final = 2_000_000
+"""Characters that a reader sees."""
+MOST_BLOCKS: Final = 50_000
+MOST_TAGS: Final = 400_000
 
 _BINARY: Final = (
     (b"%PDF", "is a PDF", "save its text, or the page it was printed from"),
@@ -54,7 +60,7 @@ class Document(msgspec.Struct, frozen=True):
 def parse_document(raw: bytes, name: str) -> Document:
     """Read the bytes of a document; InputError where they are no text, or no end of it."""
     if len(raw) > MOST_BYTES:
-        raise _too_much(name, f"has more than {MOST_BYTES // 2**20} MB")
+        raise too_much(name, f"{MOST_BYTES // 2**20} MB")
     for start, what, right in _BINARY:
         if raw.startswith(start):
             raise InputError(name, what, right=right)
@@ -64,13 +70,18 @@ def parse_document(raw: bytes, name: str) -> Document:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     lines = text.count("\n") + (not text.endswith("\n") and bool(text))
     if lines > MOST_LINES:
-        raise _too_much(name, f"has more than {MOST_LINES} lines")
+        raise too_much(name, f"{MOST_LINES} lines")
+    form = _form(text, name)
+    if form != "html" and len(text) > 2 * MOST_TEXT:
+        raise too_much(name, f"{2 * MOST_TEXT} characters")
     sha256 = hashlib.sha256(raw).hexdigest()
-    return Document(name, sha256, text, _form(text, name), max(1, lines), warnings)
+    return Document(name, sha256, text, form, max(1, lines), warnings)
 
 
-def _too_much(name: str, what: str) -> InputError:
-    return InputError(name, f"{what}: no policy", right="cut out the part that is one")
+def too_much(name: str, what: str) -> InputError:
+    """Refuse what is too long to be a policy."""
+    what = f"has more than {what}, and no policy is that long"
+    return InputError(name, what, right="cut out the part that is one")
 
 
 def _decoded(raw: bytes, name: str) -> tuple[str, tuple[str, ...]]:

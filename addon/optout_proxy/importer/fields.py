@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from optout_proxy.registry.tool_file import ToolFile
 
 ABSENT: Final = Field("absent", "", (), None)
+NO_PAGES: Final = "Pages that the notes do not name"
 _LONGEST: Final = 20_000
 
 _PAGES: Final = re.compile(
@@ -100,7 +101,7 @@ def limits_of(notes: Field) -> Limits | None:
     since = _since(notes.text)
     if notes.lines is None or not (pages or since):
         return None
-    told = pages[1].strip(" ,") if pages else "The notes name a date and no pages"
+    told = pages[1].strip(" ,") if pages else NO_PAGES
     return Limits(told[:1].upper() + told[1:], since, notes.lines)
 
 

@@ -12,7 +12,8 @@ import re
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Final
 
-from optout_proxy.importer.blocks import Block, Kind, row
+from optout_proxy.importer.blocks import Block, Kind, bounded, row
+from optout_proxy.importer.document import MOST_TAGS, MOST_TEXT, too_much
 from optout_proxy.importer.inline import Builder, Rich
 
 if TYPE_CHECKING:
@@ -42,21 +43,34 @@ _TAG: Final = re.compile(
     r"""</?[a-zA-Z][^\s/>]*+ (?: [^>="']++ | =\s*+ (?: "[^"]*+" | '[^']*+' )? | ["'] )*+ >""",
     re.VERBOSE,
 )
+_RUN: Final = re.compile(r"<+")
 _TAG_NAME: Final = re.compile(r"</?([a-zA-Z][^\s/>]*)")
 
 
 def html_blocks(document: Document, addresses: Addresses) -> list[Block]:
     """Read a page: its headings, paragraphs, items, terms and rows, each with its lines."""
+    return list(bounded(_blocks(document, addresses), document))
+
+
+def _blocks(document: Document, addresses: Addresses) -> Iterator[Block]:
     reader = _Reader(addresses)
     line = 1
+    tags = letters = 0
     for piece, is_tag in _pieces(document.text):
         if is_tag:
             reader.tag(piece, line)
+            tags += 1
         elif piece:
             reader.text(piece, line)
+            letters += len(piece.strip())
         line += piece.count("\n")
+        if tags > MOST_TAGS:
+            raise too_much(document.name, f"{MOST_TAGS} tags")
+        if letters > MOST_TEXT:
+            raise too_much(document.name, f"{MOST_TEXT} characters of text")
+        yield from reader.take()
     reader.flush(line)
-    return reader.blocks
+    yield from reader.take()
 
 
 # --- Where each tag ends --------------------------------------------------------------------------
@@ -79,7 +93,7 @@ def _pieces(text: str) -> Iterator[tuple[str, bool]]:
             at = _after_unseen(text, end, piece)
             yield "\n" * text.count("\n", end, at), False
         else:
-            yield ("<" if end == start + 1 else "\n" * piece.count("\n")), False
+            yield (piece if not piece.strip("<") else "\n" * piece.count("\n")), False
             at = end
 
 
@@ -92,8 +106,11 @@ def _end(text: str, start: int) -> tuple[int, bool]:
     if follows[:1] in ("!", "?") or (follows[:1] == "/" and not follows[1:].isalpha()):
         end = text.find(">", start)
         return (end + 1 if end >= 0 else len(text)), False
-    if not follows.lstrip("/")[:1].isascii() or not follows.lstrip("/")[:1].isalpha():
-        return start + 1, False
+    letter = follows.lstrip("/")[:1]
+    if not (letter.isascii() and letter.isalpha()):
+        # No tag; of many in a row, only the last may begin one.
+        run = _RUN.match(text, start)
+        return max(start + 1, run.end() - 1 if run else 0), False
     tag = _TAG.match(text, start)
     return (tag.end(), True) if tag else (len(text), False)
 
@@ -134,7 +151,7 @@ class _Reader:
 
     def __init__(self, addresses: Addresses) -> None:
         self.addresses = addresses
-        self.blocks: list[Block] = []
+        self._made: list[Block] = []
         self._tags = _Tag()
         self._builder = Builder(addresses)
         self._kind: Kind = "text"
@@ -144,6 +161,11 @@ class _Reader:
         self._cells: list[Rich] | None = None
         self._row_start = 0
         self._only_heads = True
+
+    def take(self) -> list[Block]:
+        """The blocks that ended since it was asked last."""
+        taken, self._made = self._made, []
+        return taken
 
     def text(self, piece: str, line: int) -> None:
         if not piece.strip():
@@ -213,7 +235,7 @@ class _Reader:
         if any(cell.text for cell in self._cells):
             heads = self._only_heads and len(self._cells) > 1
             end = max(self._row_start, self._last)
-            self.blocks.append(row(self._cells, (self._row_start, end), is_header=heads))
+            self._made.append(row(self._cells, (self._row_start, end), is_header=heads))
         self._cells = None
         self._reset()
 
@@ -224,7 +246,7 @@ class _Reader:
             if rich.text:
                 level = self._level if self._kind == "heading" else 0
                 lines = (self._start, max(self._start, self._last))
-                self.blocks.append(Block(self._kind, rich, lines, level))
+                self._made.append(Block(self._kind, rich, lines, level))
         self._reset()
 
     def _reset(self) -> None:

@@ -268,8 +268,9 @@ class Reader:
             held = {it.tool for it in named}
             named = [*named, *(it for it in self.names.networks(block.text) if it.tool not in held)]
             named.sort(key=lambda it: it.start)
+            firsts = {one.tool: one for one in reversed(named)}
             for place, one in enumerate(named):
-                if any(it.tool == one.tool for it in named[:place]):
+                if firsts[one.tool] is not one:
                     continue
                 later = (it.start for it in named[place + 1 :] if it.tool != one.tool)
                 end = next(later, len(block.text))

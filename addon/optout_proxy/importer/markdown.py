@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from optout_proxy.importer.blocks import Block, Kind, row
+from optout_proxy.importer.blocks import Block, Kind, bounded, row
 from optout_proxy.importer.inline import markdown, unmarked
 from optout_proxy.importer.labels import TOOL_NAME, label_of
 
@@ -37,18 +37,20 @@ def markdown_blocks(document: Document, addresses: Addresses) -> list[Block]:
     """Read Markdown: what stands between blank lines is one paragraph."""
     lines = document.text.split("\n")
     made = (_block(piece, addresses) for piece in _pieces(lines))
-    return _tables([block for block in made if block.text])
+    return _tables(list(bounded(made, document)))
 
 
 def text_blocks(document: Document, addresses: Addresses) -> list[Block]:
     """Read plain text: each line is a block, and some look like headings."""
-    blocks = []
-    for number, line in enumerate(document.text.split("\n"), start=1):
-        item = _ITEM.match(line)
-        rich = unmarked(line[item.end() :] if item else line, addresses, number)
-        if rich.text:
-            blocks.append(Block("item" if item else "text", rich, (number, number)))
-    return list(_with_titles(blocks))
+    lines = enumerate(document.text.split("\n"), start=1)
+    made = (_line(line, addresses, number) for number, line in lines if line.strip())
+    return list(_with_titles(list(bounded(made, document))))
+
+
+def _line(line: str, addresses: Addresses, number: int) -> Block:
+    item = _ITEM.match(line)
+    rich = unmarked(line[item.end() :] if item else line, addresses, number)
+    return Block("item" if item else "text", rich, (number, number))
 
 
 # --- Markdown -------------------------------------------------------------------------------------

@@ -75,11 +75,8 @@ def import_policy(
 
 def blocks_of(document: Document, addresses: Addresses) -> list[Block]:
     """Cut a document into blocks, by what it is written in."""
-    if document.form == "html":
-        return html_blocks(document, addresses)
-    if document.form == "markdown":
-        return markdown_blocks(document, addresses)
-    return text_blocks(document, addresses)
+    readers = {"html": html_blocks, "markdown": markdown_blocks, "text": text_blocks}
+    return readers[document.form](document, addresses)
 
 
 def _refused(addresses: Addresses) -> Iterable[str]:

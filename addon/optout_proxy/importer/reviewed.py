@@ -41,7 +41,15 @@ def merged(path: Path, imported: Imported, today: str) -> tuple[str, tuple[str, 
     except Exception as error:  # tomlkit raises what it likes; the file stays as it was
         right = "import into another file with -o, and carry over what you wrote"
         raise InputError(path, f"cannot follow the new document: {error}", right=right) from error
-    return new, shown
+    return new, (*shown, *_lost(ours, fresh))
+
+
+def _lost(ours: Policy, fresh: Policy) -> Iterator[str]:
+    """Statements of which nobody but a person can say where they stand now."""
+    moved = _moves(ours, fresh)
+    lost = [it.id for it in ours.statements if _found(it.lines, moved) is None]
+    if lost:
+        yield f"look: where these statements stand now is for you to say: {', '.join(lost)}"
 
 
 # --- What differs ---------------------------------------------------------------------------------
@@ -135,8 +143,11 @@ def _follow_rest(document: Any, ours: Policy, fresh: Policy) -> None:
             there = getattr(fresh, name)
             old = tuple(document[name]["lines"])
             _place(document[name], "lines", there.lines if there else _moved(old, moved, last))
+    held = {tool.id for tool in fresh.tools} | {it.id for it in ours.also_mentioned}
     for table in document.get("statement", []):
         _place(table, "lines", _moved(tuple(table["lines"]), moved, last))
+        for tool in [tool for tool in table.get("tools", []) if tool not in held]:
+            table["tools"].remove(tool)
     found = {it.id: it for it in fresh.also_mentioned}
     for table in document.get("also_mentioned", []):
         if table["id"] in found:
@@ -160,11 +171,12 @@ def _moves(ours: Policy, fresh: Policy) -> dict[Lines, Lines]:
 
 
 def _moved(lines: tuple[int, ...], moved: dict[Lines, Lines], last: int) -> Lines:
-    first, end = lines[0], lines[1]
-    for old, now in moved.items():
-        if old[0] <= first and end <= old[1]:
-            return now
-    return min(first, last), min(end, last)
+    return _found(lines, moved) or (min(lines[0], last), min(lines[1], last))
+
+
+def _found(lines: tuple[int, ...], moved: dict[Lines, Lines]) -> Lines | None:
+    inside = (now for old, now in moved.items() if old[0] <= lines[0] and lines[1] <= old[1])
+    return next(inside, None)
 
 
 def _place(table: Any, key: str, lines: Lines) -> None:
