@@ -43,7 +43,9 @@ def command() -> None:
 @click.option("--json", "as_json_", is_flag=True, help="One JSON object.")
 @click.option("--site", help="The site it covers, where the document does not say.")
 @click.option("--skeleton", "tool", help="Print the beginning of a tool file for this tool.")
-def import_(file: Path, output: Path | None, as_json_: bool, site: str | None, tool: str | None) -> None:
+def import_(
+    file: Path, output: Path | None, as_json_: bool, site: str | None, tool: str | None
+) -> None:
     """Read the policy in FILE (HTML, Markdown or text): its tools and how to opt out of each."""
     if site and not is_host(site):
         raise InputError(file, f"--site {site} is no host", right="write it as shop.example")
@@ -75,7 +77,9 @@ def diff(old: Path, new: Path, as_json_: bool) -> None:
     Exit 1 when something needs a decision.
     """
     tool_files = _tool_files()
-    changes = compare(_policy(old, tool_files), _policy(new, tool_files), _is_ours(old) != _is_ours(new))
+    changes = compare(
+        _policy(old, tool_files), _policy(new, tool_files), _is_ours(old) != _is_ours(new)
+    )
     if as_json_:
         click.echo(msgspec.json.format(msgspec.json.encode(changes)))
     else:

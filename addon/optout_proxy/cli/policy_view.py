@@ -29,8 +29,13 @@ def show(imported: Imported, tool_files: Mapping[str, ToolFile]) -> None:
 
 def _head(imported: Imported) -> Iterator[Text]:
     source = imported.source
-    yield Text.assemble((_seen(imported.name or imported.file), "bold"), f"  {source.lines} lines, SHA-256 {source.sha256[:12]}…")
-    yield Text(f"covers {', '.join(imported.sites) or 'unknown sites'}; effective {imported.effective or 'not said'}")
+    yield Text.assemble(
+        (_seen(imported.name or imported.file), "bold"),
+        f"  {source.lines} lines, SHA-256 {source.sha256[:12]}…",
+    )
+    yield Text(
+        f"covers {', '.join(imported.sites) or 'unknown sites'}; effective {imported.effective or 'not said'}"
+    )
     if imported.changes:
         changes = imported.changes
         yield Text(f"changes are announced {changes.notice_days} days ahead ({_on(changes.lines)})")
@@ -41,7 +46,9 @@ def _tools(imported: Imported, tool_files: Mapping[str, ToolFile]) -> Iterator[T
         yield Text("\nIt declares no tools, as far as can be told from its text.")
         return
     unknown = sum(not entry.recognised for entry in imported.entries)
-    yield Text(f"\n{len(imported.entries)} tools, {unknown} of them declared and not recognisable yet")
+    yield Text(
+        f"\n{len(imported.entries)} tools, {unknown} of them declared and not recognisable yet"
+    )
     for entry in imported.entries:
         yield from _tool(entry, imported, tool_files.get(entry.tool.id))
 
@@ -49,14 +56,20 @@ def _tools(imported: Imported, tool_files: Mapping[str, ToolFile]) -> Iterator[T
 def _tool(entry: Entry, imported: Imported, file: ToolFile | None) -> Iterator[Text]:
     tool = entry.tool
     known = "" if file else "  no tool file yet"
-    yield Text.assemble("\n", (_seen(tool.name), "bold"), f"  {tool.id}  {_on(tool.lines)}", (known, "yellow"))
+    yield Text.assemble(
+        "\n", (_seen(tool.name), "bold"), f"  {tool.id}  {_on(tool.lines)}", (known, "yellow")
+    )
     yield Text(f"  found by {entry.found} ({entry.sure})", "dim")
     for name in FIELDS:
         yield from _field(name, tool.fields[name], imported)
     for extra in entry.extras:
-        yield Text.assemble(("  also         ", "yellow"), _seen(f"{extra.label}: {extra.text}"[:_LONGEST]))
+        yield Text.assemble(
+            ("  also         ", "yellow"), _seen(f"{extra.label}: {extra.text}"[:_LONGEST])
+        )
     for other in entry.elsewhere:
-        yield Text(_seen(f"  again        {_on(other.lines)}, as {other.label}  {other.text}"), "dim")
+        yield Text(
+            _seen(f"  again        {_on(other.lines)}, as {other.label}  {other.text}"), "dim"
+        )
     yield Text(f"  → {_enforced(entry, file)}", "green" if file else "yellow")
 
 

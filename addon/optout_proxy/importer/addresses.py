@@ -45,7 +45,10 @@ class Addresses:
         target = "".join(target.split())
         if not target or target.startswith("#"):
             return None
-        return self._read(target, text) or self._refuse(target, line)
+        found = self._read(target, text)
+        if not found:
+            self._refuse(target, line)
+        return found
 
     def bare(self, shown: str) -> Link | None:
         """Read an address that stands in the text; without a scheme, `https://` is assumed."""

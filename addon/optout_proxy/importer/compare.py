@@ -121,12 +121,16 @@ def _notice(old: Policy, new: Policy) -> Iterator[Change]:
     if before == after:
         return
     if before and after and after > before:
-        yield Change("note", "policy", f"changes are announced {after} days ahead, before: {before}")
+        yield Change(
+            "note", "policy", f"changes are announced {after} days ahead, before: {before}"
+        )
     elif before:
         told = f"{after} days ahead" if after else "without a number of days"
         yield Change("decide", "policy", f"changes are announced {told}, before: {before} days")
     else:
-        yield Change("note", "policy", f"changes are announced {after} days ahead, before: not said")
+        yield Change(
+            "note", "policy", f"changes are announced {after} days ahead, before: not said"
+        )
 
 
 # --- A tool ---------------------------------------------------------------------------------------
@@ -186,18 +190,24 @@ def _wording(tool: str, name: str, old: str, new: str) -> Iterator[Change]:
         return
     wider = [use for use, words in _WIDER.items() if _has(words, new) and not _has(words, old)]
     if wider and name in FIELDS[:2]:
-        yield Change("decide", tool, f"{name} widened, it now speaks of {', '.join(wider)}: {_short(new)}")
+        yield Change(
+            "decide", tool, f"{name} widened, it now speaks of {', '.join(wider)}: {_short(new)}"
+        )
     elif old:
         yield Change("look", tool, f"{name} is worded differently: {_short(new)}")
 
 
 def _limits(tool: str, old: Limits | None, new: Limits | None) -> Iterator[Change]:
     if old and not new:
-        yield Change("decide", tool, f"the limit is gone: {old.pages}, since {old.since or 'always'}")
+        yield Change(
+            "decide", tool, f"the limit is gone: {old.pages}, since {old.since or 'always'}"
+        )
     elif new and not old:
         yield Change("note", tool, f"a limit is stated: {new.pages}, since {new.since or 'always'}")
     elif old and new and old.since != new.since:
-        yield Change("look", tool, f"is used since {new.since or 'always'}, before: {old.since or 'always'}")
+        yield Change(
+            "look", tool, f"is used since {new.since or 'always'}, before: {old.since or 'always'}"
+        )
     elif old and new and _same(old.pages) != _same(new.pages):
         risk: Risk = "note" if old.pages == NO_PAGES else "decide"
         yield Change(risk, tool, f"is used on: {new.pages}; before: {old.pages}")
@@ -216,7 +226,9 @@ def _retention(old: Policy, new: Policy) -> Iterator[Change]:
     told = ", ".join(_days(it) for it in come) or "no such period"
     longer = not come or not gone or max(come) > max(gone)
     was = ", ".join(_days(it) for it in gone) or "no such period"
-    yield Change("decide" if longer else "note", "policy", f"something is kept for {told}, before: {was}")
+    yield Change(
+        "decide" if longer else "note", "policy", f"something is kept for {told}, before: {was}"
+    )
 
 
 def _kept(policy: Policy) -> list[int]:

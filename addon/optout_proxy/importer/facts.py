@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from optout_proxy.hosts import host_of, parents, site_of
 from optout_proxy.importer.addresses import archived_on
 from optout_proxy.importer.dates import effective_in, full_dates
+from optout_proxy.importer.inline import clipped
 from optout_proxy.importer.names import tidy
 from optout_proxy.registry.policy_file import Changes, Field, Link, Source, Statement
 from optout_proxy.registry.toml_table import is_host
@@ -40,10 +41,18 @@ _COLLECTS: Final = re.compile(
     r"\b(?:retain|kept|keep|stor(?:e|ed|es)|collect)\w*\b[^.]{0,160}?\b(?P<ever>indefinitely|permanently|forever)\b",
     re.IGNORECASE,
 )
-_MAIL: Final = re.compile(r"(?<![\w.+@-])[\w.+-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,4}(?![\w@])", re.I)
-_CONTACT: Final = re.compile(r"\b(?:contact|questions?|write to|e-?mail us|concerns)\b", re.IGNORECASE)
+_MAIL: Final = re.compile(
+    r"(?<![\w.+@-])[\w.+-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,4}(?![\w@])", re.I
+)
+_CONTACT: Final = re.compile(
+    r"\b(?:contact|questions?|write to|e-?mail us|concerns)\b", re.IGNORECASE
+)
+_MOST_KEPT: Final = 20
+_SPAN: Final = re.compile(r"indefinitely|permanently|for ?ever|days?|weeks?|months?|years?", re.I)
 _OUT_OF_SIGHT: Final = "It happens on the publisher's or the operator's servers."
-_TITLE: Final = re.compile(r"\b(?:privacy|cookies?)\b.{0,40}\b(?:policy|notice|statement)\b", re.IGNORECASE)
+_TITLE: Final = re.compile(
+    r"\b(?:privacy|cookies?)\b.{0,40}\b(?:policy|notice|statement)\b", re.IGNORECASE
+)
 
 
 def source_of(document: Document, addresses: Addresses) -> Source:
@@ -140,7 +149,7 @@ def changes_of(blocks: Sequence[Block]) -> Changes | None:
             for sentence in re.split(r"(?<=[.!?])\s", block.text):
                 found = _CHANGES.search(sentence)
                 if found and (days := int(found["days"] or found["days2"])):
-                    return Changes(days, sentence[:1000], block.lines)
+                    return Changes(days, clipped(sentence), block.lines)
     return None
 
 
@@ -150,7 +159,7 @@ def contact_of(blocks: Sequence[Block]) -> Field | None:
     for block in blocks:
         mail = _mail_of(block)
         if mail and _CONTACT.search(block.text):
-            best = Field("stated", block.text[:1000], (mail,), block.lines)
+            best = Field("stated", clipped(block.text), (mail,), block.lines)
     return best
 
 
@@ -166,12 +175,12 @@ def _mail_of(block: Block) -> Link | None:
 
 def retention_of(blocks: Sequence[Block]) -> Iterator[Statement]:
     """How long something is kept, sentence by sentence."""
-    counts: dict[int, int] = {}
+    told = 0
     for block in blocks:
-        if not re.search(r"indefinitely|permanently|for ?ever|days?|weeks?|months?|years?", block.text):
+        if not _SPAN.search(block.text):
             continue
         for sentence in re.split(r"(?<=[.!?])\s+", block.text):
-            if (_KEPT.search(sentence) or _COLLECTS.search(sentence)) and len(counts) < 20:
-                number = counts[block.lines[0]] = counts.get(block.lines[0], 0) + 1
-                name = f"kept-{block.lines[0]}" + (f"-{number}" if number > 1 else "")
-                yield Statement(name, sentence[:1000], "nothing", _OUT_OF_SIGHT, block.lines, (), ())
+            if told < _MOST_KEPT and (_KEPT.search(sentence) or _COLLECTS.search(sentence)):
+                told += 1
+                text = clipped(sentence)
+                yield Statement(f"kept-{told}", text, "nothing", _OUT_OF_SIGHT, block.lines, (), ())

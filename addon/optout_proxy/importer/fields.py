@@ -10,7 +10,7 @@ import msgspec
 
 from optout_proxy.importer.blocks import joined
 from optout_proxy.importer.dates import full_dates
-from optout_proxy.importer.inline import Rich
+from optout_proxy.importer.inline import Rich, clipped
 from optout_proxy.importer.kinds import kinds_of
 from optout_proxy.importer.labels import is_not_applicable
 from optout_proxy.registry.policy_file import FIELDS, DeclaredTool, Field, Limits, OptOut
@@ -18,7 +18,7 @@ from optout_proxy.registry.policy_file import FIELDS, DeclaredTool, Field, Limit
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from optout_proxy.registry.policy_file import Lines
+    from optout_proxy.registry.policy_file import Lines, OptOutKind
     from optout_proxy.registry.tool_file import ToolFile
 
 ABSENT: Final = Field("absent", "", (), None)
@@ -52,13 +52,13 @@ def field_of(parts: Sequence[Part]) -> Field:
         return Field("empty", "", (), lines)
     if is_not_applicable(rich.text):
         return Field("na", rich.text, (), lines)
-    return Field("stated", rich.text[:_LONGEST], tuple(it.link for it in rich.links[:100]), lines)
+    return Field("stated", clipped(rich.text, _LONGEST), tuple(it.link for it in rich.links[:100]), lines)
 
 
 def opt_out_of(parts: Sequence[Part], tool: ToolFile | None, own: tuple[str, ...]) -> OptOut:
     """The opt-out field, with its kinds."""
     field = field_of(parts)
-    kinds = ("none",) if field.state == "na" else ()
+    kinds: tuple[OptOutKind, ...] = ("none",) if field.state == "na" else ()
     if field.state == "stated":
         kinds = kinds_of(_whole(parts), field.links, tool, own)
     return OptOut(field.state, field.text, field.links, field.lines, kinds)

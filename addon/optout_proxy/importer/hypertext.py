@@ -33,10 +33,13 @@ _BLOCKS: Final = frozenset(
     }
 )
 _CELLS: Final = frozenset({"td", "th"})
-# What is written in these is not for readers.
+# What is written in these is no text of the document. The first go on to the end of a page where
+# they are not closed, as in a browser; of the others an open one is passed over.
+_RAW: Final = frozenset(
+    {"script", "style", "textarea", "title", "iframe", "noembed", "noframes", "xmp"}
+)
 _UNSEEN: Final = frozenset(
-    {"script", "style", "template", "noscript", "iframe", "textarea", "svg", "title", "object"}
-    | {"select", "noembed", "noframes", "xmp", "math", "canvas", "video", "audio"}
+    {"template", "noscript", "svg", "math", "canvas", "object", "select", "video", "audio", "nav"}
 )
 _LONGEST_TAG: Final = 100_000
 _TAG: Final = re.compile(
@@ -79,6 +82,7 @@ def _blocks(document: Document, addresses: Addresses) -> Iterator[Block]:
 def _pieces(text: str) -> Iterator[tuple[str, bool]]:
     """Cut a page into texts and tags; comments and unseen elements become the lines they take."""
     at = 0
+    never_closed: set[str] = set()
     while at < len(text):
         start = text.find("<", at)
         if start < 0:
@@ -90,7 +94,7 @@ def _pieces(text: str) -> Iterator[tuple[str, bool]]:
         piece = text[start:end]
         if is_tag:
             yield piece, True
-            at = _after_unseen(text, end, piece)
+            at = _after_unseen(text, end, piece, never_closed)
             yield "\n" * text.count("\n", end, at), False
         else:
             yield (piece if not piece.strip("<") else "\n" * piece.count("\n")), False
@@ -115,14 +119,19 @@ def _end(text: str, start: int) -> tuple[int, bool]:
     return (tag.end(), True) if tag else (len(text), False)
 
 
-def _after_unseen(text: str, end: int, tag: str) -> int:
+def _after_unseen(text: str, end: int, tag: str, never_closed: set[str]) -> int:
     """Where reading goes on after a tag: behind the end of an element that is not for readers."""
     found = _TAG_NAME.match(tag)
     name = found[1].lower() if found else ""
-    if name not in _UNSEEN or tag.startswith("</") or tag.endswith("/>"):
+    if name not in _RAW | _UNSEEN or name in never_closed or tag.startswith("</"):
         return end
-    close = re.compile(rf"</{re.escape(name)}(?=[\s/>])", re.IGNORECASE).search(text, end)
-    return close.start() if close else len(text)
+    if name not in _RAW and tag.endswith("/>"):
+        return end
+    close = re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE).search(text, end)
+    if close:
+        return close.start()
+    never_closed.add(name)
+    return len(text) if name in _RAW else end
 
 
 # --- What each tag means --------------------------------------------------------------------------

@@ -67,6 +67,11 @@ def plain(text: str) -> str:
     return " ".join(text.translate(_PLAIN).split())
 
 
+def clipped(text: str, most: int = 1000) -> str:
+    """A text no longer than may be; where it was cut, it says so."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "\u2026"
+
+
 class Builder:
     """Puts pieces together into one Rich, collapsing spaces as a browser does."""
 

@@ -75,14 +75,18 @@ def read_fields(section: Section) -> Labelled:
     current: list[Part] | None = None
     for block in section.body:
         field, part = _labelled(block)
-        if field and field in values and values[field] is not current:
-            warnings.append(f"line {block.lines[0]}: {field} stands here a second time; both are kept")
+        if field in values:
+            warnings.append(
+                f"line {block.lines[0]}: {field} stands here a second time; both are kept"
+            )
         if field:
             current = values.setdefault(field, [])
             current.append(part)
         elif label := _unknown(block):
             extras.append(Extra(label, block.text, block.lines))
-            warnings.append(f'line {block.lines[0]}: the label "{label}" is not known; kept as a comment')
+            warnings.append(
+                f'line {block.lines[0]}: the label "{label}" is not known; kept as a comment'
+            )
             current = None
         elif current is not None:
             current.append(Part(block.rich, block.lines))
@@ -114,10 +118,18 @@ def _unknown(block: Block) -> str | None:
 
 
 def labelled_entry(
-    name: str, section: Section, read: Labelled, names: Names, own: tuple[str, ...], found: str, sure: Sure
+    name: str,
+    section: Section,
+    read: Labelled,
+    names: Names,
+    own: tuple[str, ...],
+    found: str,
+    sure: Sure,
 ) -> Entry:
     """An entry from a section with labelled fields."""
     tool_id = names.tool_of(name)
     file = names.tool_files.get(tool_id or "")
-    tool = tool_of(tool_id or slug(name, section.lines[0]), name, section.lines, read.values, file, own)
+    tool = tool_of(
+        tool_id or slug(name, section.lines[0]), name, section.lines, read.values, file, own
+    )
     return Entry(tool, found, sure, file is not None, read.extras)

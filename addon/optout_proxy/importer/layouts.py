@@ -26,9 +26,12 @@ from optout_proxy.importer.labelled import Labelled
 _WINDOW: Final = 5
 """How many paragraphs may belong to a tool that the first of them names."""
 _ROW_WINDOW: Final = 8
-_HEAD: Final = re.compile(r"([A-Z][\w.+&'()/ \u2122\u00ae-]{1,48}?)\s{0,2}(?:\s[-\u2013\u2014]\s|:\s)(?=\S)")
+_HEAD: Final = re.compile(
+    r"([A-Z][\w.+&'()/ \u2122\u00ae-]{1,48}?)\s{0,2}(?:\s[-\u2013\u2014]\s|:\s)(?=\S)"
+)
 _OPT_OUT_HEAD: Final = re.compile(
-    r"opt[\s-]?out|how (?:could|can|do|to) .{0,10}?\b(?:block|disable|refuse|reject|decline)", re.IGNORECASE
+    r"opt[\s-]?out|how (?:could|can|do|to) .{0,10}?\b(?:block|disable|refuse|reject|decline)",
+    re.IGNORECASE,
 )
 _PLUG_IN: Final = re.compile(r"plug[\s-]?in|widget|\bbutton|\bembed", re.IGNORECASE)
 
@@ -87,7 +90,9 @@ class Reader:
                 }
                 self._claimed.update(range(at, at + len(cells)))
                 at += len(cells)
-                yield self._entry(tool_id, name, cells, values, "a table of which cells are left", "likely")
+                yield self._entry(
+                    tool_id, name, cells, values, "a table of which cells are left", "likely"
+                )
 
     def _row(self, block: Block, columns: list[str | None]) -> Entry | None:
         at = columns.index("name") if "name" in columns else 0
@@ -170,7 +175,11 @@ class Reader:
 
     def _is_listed(self, number: int) -> bool:
         block = self.blocks[number]
-        return block.kind in ("text", "item") and bool(_HEAD.match(block.text)) and len(block.text) < 600
+        return (
+            block.kind in ("text", "item")
+            and bool(_HEAD.match(block.text))
+            and len(block.text) < 600
+        )
 
     def _head_tool(self, number: int) -> str | None:
         head = _HEAD.match(self.blocks[number].text)
@@ -218,16 +227,22 @@ class Reader:
         named = self.names.find(text, headed=True) if len(text) < 80 else []
         return bool(named) and named[0].start == 0 and _is_name_only(text[named[0].end :])
 
-    def _line(self, number: int, block: Block, named: Sequence[Named], *, under: bool) -> Iterator[Entry]:
+    def _line(
+        self, number: int, block: Block, named: Sequence[Named], *, under: bool
+    ) -> Iterator[Entry]:
         rest = block.text[named[0].end :]
         if re.match(r"[\s\u2122\u00ae]{0,3}(?:[-\u2013\u2014:(]|\s[-\u2013\u2014]\s)", rest):
-            yield self._window(number, named[0], len(block.text), "a line that begins with its name", "likely")
+            yield self._window(
+                number, named[0], len(block.text), "a line that begins with its name", "likely"
+            )
         elif under and block.rich.links and re.match(r"\s(?:[A-Z][a-z]+ )?[A-Z(]", rest):
             self._claimed.add(number)
             stretch = Stretch([block])
             values = loose_values(stretch, named[0].end, len(block.text), under_opt_out=True)
             name = tidy(named[0].text)
-            yield self._entry(named[0].tool, name, (block,), values, "a row of a table in text", "likely")
+            yield self._entry(
+                named[0].tool, name, (block,), values, "a row of a table in text", "likely"
+            )
 
     def _named_line(self, number: int, one: Named) -> Entry:
         """A line that is nothing but a name, and the lines below it that are about it."""
@@ -243,7 +258,9 @@ class Reader:
         self._claimed.add(number)
         stretch = Stretch(blocks)
         values = loose_values(stretch, len(head.text), len(stretch.rich.text))
-        return self._entry(one.tool, tidy(one.text), blocks, values, "a line with its name alone", "likely")
+        return self._entry(
+            one.tool, tidy(one.text), blocks, values, "a line with its name alone", "likely"
+        )
 
     def _is_other(self, number: int, tool_id: str, *, first: bool, linked: bool) -> bool:
         """Whether a line below a tool's name is about something else."""
@@ -348,7 +365,9 @@ def _flat_column(block: Block) -> str | None:
     return column_of(block.text) if _is_flat_head(block) else None
 
 
-def _flat_rows(blocks: Sequence[Block], at: int, columns: Sequence[str | None]) -> list[Sequence[Block]]:
+def _flat_rows(
+    blocks: Sequence[Block], at: int, columns: Sequence[str | None]
+) -> list[Sequence[Block]]:
     """The rows below: as long as every cell under "privacy" and "opt-out" is one address."""
     rows: list[Sequence[Block]] = []
     size = len(columns)

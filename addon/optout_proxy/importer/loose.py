@@ -59,7 +59,8 @@ _OPT_OUT_PATH: Final = re.compile(
     re.IGNORECASE,
 )
 _POLICY_PATH: Final = re.compile(
-    r"privacy|datenschutz|data-?protection|/policy\.php|policies/technologies|data-?policy", re.IGNORECASE
+    r"privacy|datenschutz|data-?protection|/policy\.php|policies/technologies|data-?policy",
+    re.IGNORECASE,
 )
 _TERMS_PATH: Final = re.compile(r"\bterms|/tos\b|\bagb\b|use-policy", re.IGNORECASE)
 
@@ -102,7 +103,9 @@ class Stretch:
         stop = len(self.rich.text) if end is None else end
         at = start
         for gap in [*_SENTENCE_END.finditer(self.rich.text, start, stop), None]:
-            until = gap.start() + 1 if gap and gap.group() != "\n" else (gap.start() if gap else stop)
+            until = (
+                gap.start() + 1 if gap and gap.group() != "\n" else (gap.start() if gap else stop)
+            )
             rich = self.rich.part(at, until)
             if rich.text:
                 begin = at + self.rich.text[at:until].find(rich.text)
@@ -115,7 +118,11 @@ def _is_wrapped(before: Block, block: Block) -> bool:
     if before.kind != "text" or block.kind != "text" or not before.text or not block.text:
         return False
     follows_on = before.lines[1] + 1 == block.lines[0] and before.text[-1] not in ".!?:;"
-    return follows_on and (block.text[0].islower() or len(before.text) >= 50) and len(before.text) < 120
+    return (
+        follows_on
+        and (block.text[0].islower() or len(before.text) >= 50)
+        and len(before.text) < 120
+    )
 
 
 def loose_values(
@@ -141,7 +148,9 @@ def loose_values(
 
 
 def _is_way_out(sentence: Sentence, uses: dict[object, Use]) -> bool:
-    return False if uses else bool(re.search(r"\bopt[\s-]?out\b", sentence.rich.text, re.IGNORECASE))
+    return (
+        False if uses else bool(re.search(r"\bopt[\s-]?out\b", sentence.rich.text, re.IGNORECASE))
+    )
 
 
 def _only(part: Part, uses: dict[object, Use], use: Use) -> Part:

@@ -102,7 +102,9 @@ def _block(piece: _Piece, addresses: Addresses) -> Block:
         cells = piece.raw.strip().strip("|").split("|")
         rich = [markdown(cell, addresses, piece.lines[0]) for cell in cells[:50]]
         return row(rich, piece.lines)
-    return Block(piece.kind, markdown(piece.raw, addresses, piece.lines[0]), piece.lines, piece.level)
+    return Block(
+        piece.kind, markdown(piece.raw, addresses, piece.lines[0]), piece.lines, piece.level
+    )
 
 
 def _tables(blocks: list[Block]) -> list[Block]:
@@ -155,5 +157,3 @@ def _ends(before: Block, block: Block) -> bool:
     links = before.rich.links
     ends_in_link = bool(links) and links[-1].end >= len(before.text) - 1
     return ends_in_link or before.text[-1] in '.!?:;)"' or block.lines[0] > before.lines[1] + 1
-
-

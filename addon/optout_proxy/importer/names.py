@@ -43,7 +43,9 @@ class Names:
         patterns = dict(self._patterns())
         self._words = sorted({key[:3] for key in self._by_key})
         inner = "|".join(sorted(patterns, key=len, reverse=True))
-        self._pattern = re.compile(rf"(?<![\w@./-])(?:{inner or r'(?!)'})(?!\w)[\"']?", re.IGNORECASE)
+        self._pattern = re.compile(
+            rf"(?<![\w@./-])(?:{inner or r'(?!)'})(?!\w)[\"']?", re.IGNORECASE
+        )
 
     def _patterns(self) -> Iterable[tuple[str, None]]:
         for tool, file in self.tool_files.items():

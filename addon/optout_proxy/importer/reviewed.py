@@ -218,7 +218,11 @@ def _with_new(text: str, ours: Policy, fresh: Policy, imported: Imported) -> str
         lines = text.split("\n")
         order = [it["id"] for it in tomlkit.parse(text).get("tool", [])]
         before = [it.id for it in fresh.tools if it.lines[0] <= tool.lines[0] and it.id in order]
-        at = _block(text, lines, order.index(before[-1]))[1] if before else _before_first(text, lines)
+        at = (
+            _block(text, lines, order.index(before[-1]))[1]
+            if before
+            else _before_first(text, lines)
+        )
         block = tool_block(entry, tool).split("\n")
         around = ["", "", *block] if before else [*block, "", ""]
         lines[at:at] = around
@@ -230,7 +234,9 @@ def _before_first(text: str, lines: list[str]) -> int:
     """Where the first tool of a file goes: before its tools, else at its end."""
     if re.search(r"^\s*\[\[\s*tool\s*\]\]", text, re.MULTILINE):
         return line_of(text, ("tool", 0)) - 1
-    rest = (n for n, line in enumerate(lines) if re.match(r"\s*\[\[\s*(also_mentioned|statement)", line))
+    rest = (
+        n for n, line in enumerate(lines) if re.match(r"\s*\[\[\s*(also_mentioned|statement)", line)
+    )
     at = next(rest, len(lines))
     while at and lines[at - 1].startswith("#"):
         at -= 1

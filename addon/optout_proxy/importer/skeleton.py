@@ -26,7 +26,9 @@ def skeleton(imported: Imported, tool: str, today: str) -> str:
 def _lines(entry: Entry, imported: Imported, today: str) -> Iterator[str]:
     tool = entry.tool
     fields = (tool.privacy_policy, tool.terms, tool.opt_out)
-    urls = list(dict.fromkeys(it.url for field in fields for it in field.links if "@" not in it.url))
+    urls = list(
+        dict.fromkeys(it.url for field in fields for it in field.links if "@" not in it.url)
+    )
     sites = list(dict.fromkeys(site_of(host_of(url)) for url in urls))
     yield f"# {tool.name}: what it is, and under which names it is met on the wire."
     yield f"# Declared on lines {tool.lines[0]}-{tool.lines[1]} of the policy with the SHA-256"

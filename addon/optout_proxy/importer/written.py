@@ -36,7 +36,9 @@ def written(imported: Imported, today: str) -> str:
         count = len(imported.entries)
         said = f"The {count} tools it declares" if count > 1 else "The tool it declares"
         parts.append(_title(f"{said}, in its order."))
-        parts.append("\n\n\n".join(tool_block(entry, tool) for entry, tool in _tools(imported, policy)))
+        parts.append(
+            "\n\n\n".join(tool_block(entry, tool) for entry, tool in _tools(imported, policy))
+        )
     if policy.also_mentioned:
         parts.append(_title("Services it speaks of without declaring them as tools."))
         parts.append("\n\n".join(_mention(it) for it in policy.also_mentioned))
@@ -45,7 +47,7 @@ def written(imported: Imported, today: str) -> str:
             "What else it states, and what somebody outside can do about it:",
             '  "enforce"  it can be made to hold, whatever the publisher does;',
             '  "verify"   traffic can show whether it is true;',
-            "  \"nothing\"  it happens on other people's servers, out of reach and out of sight.",
+            '  "nothing"  it happens on other people\'s servers, out of reach and out of sight.',
         )
         parts.append(_title(*told))
         parts.append("\n\n".join(_statement(it) for it in policy.statements))
@@ -224,10 +226,19 @@ def _text(text: str) -> str:
 
 
 def _wrapped(text: str) -> str:
+    """A paragraph over several lines, each but the last ending in a backslash."""
     escaped = json.dumps(text, ensure_ascii=False)[1:-1].replace("\x7f", "\\u007f")
-    # Only three quotation marks in a row, or one at the end, must be escaped here.
-    escaped = re.sub(r'\\"(?!\\"|$)', '"', escaped) if '\\\\' not in escaped else escaped
-    lines = textwrap.wrap(escaped, _WIDTH - 4, break_long_words=False, break_on_hyphens=False)
+    if "\\\\" not in escaped:
+        # Only three quotation marks in a row, or one at the end, must be escaped here.
+        escaped = re.sub(r'\\"(?!\\"|$)', '"', escaped)
+    lines = [""]
+    for word in escaped.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        # A line must neither begin nor end in a second space, which TOML would take away.
+        if len(longer) > _WIDTH - 4 and word and lines[-1] and not lines[-1].endswith(" "):
+            lines.append(word)
+        else:
+            lines[-1] = longer
     return " \\\n".join(lines)
 
 
@@ -239,5 +250,3 @@ def _comment(text: str, indent: str = "") -> Iterator[str]:
 
 def _one_line(text: str) -> str:
     return " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", text).split())
-
-

@@ -1,0 +1,63 @@
+"""What the importer promises about any document: what tests and the fuzzer hold it to."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+
+from optout_proxy import shipped
+from optout_proxy.errors import InputError
+from optout_proxy.importer import Imported, as_json, import_document
+from optout_proxy.importer.policy import as_policy
+from optout_proxy.importer.written import written
+from optout_proxy.registry.policy_file import parse_policy
+from optout_proxy.registry.tool_file import load_all
+
+TOOL_FILES = {file.tool.id: file for file in load_all(shipped.folder() / "blocklists")}
+TODAY = "2026-11-24"
+FIELD = ["state", "text", "links", "lines"]
+TOP = ["source", "sha256", "effective", "sites", "tools", "also_mentioned", "warnings"]
+
+
+def read(raw: bytes | str, name: str = "shop.md") -> Imported:
+    """Import a document."""
+    return import_document(raw if isinstance(raw, bytes) else raw.encode(), name, TOOL_FILES)
+
+
+def hold(raw: bytes, name: str) -> Imported | None:
+    """Import a document and check every promise; None where it was refused, with a sentence."""
+    try:
+        imported = import_document(raw, name, TOOL_FILES, "shop.example")
+    except InputError as error:
+        assert str(error).isprintable()
+        return None
+    _places(imported)
+    _json(imported)
+    text = written(imported, TODAY)
+    assert parse_policy(text, "shop.toml") == as_policy(imported)
+    text.encode()
+    return imported
+
+
+def _places(imported: Imported) -> None:
+    """Every value stands on lines of the document, and every link is one that a policy may hold."""
+    last = imported.source.lines
+    for entry in imported.entries:
+        first, end = entry.tool.lines
+        assert 1 <= first <= end <= last
+        for field in entry.tool.fields.values():
+            assert (field.lines is None) == (field.state == "absent")
+            if field.lines:
+                assert first <= field.lines[0] <= field.lines[1] <= end
+            for link in field.links:
+                assert link.url.startswith(("http://", "https://", "mailto:"))
+
+
+def _json(imported: Imported) -> None:
+    told = json.loads(msgspec.json.encode(as_json(imported)))
+    assert list(told) == TOP
+    for tool in told["tools"]:
+        for name in ("purpose", "data_collected", "privacy_policy", "terms", "notes"):
+            assert list(tool[name]) == FIELD
+        assert list(tool["opt_out"]) == [*FIELD, "kinds"]
