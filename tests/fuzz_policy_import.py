@@ -42,7 +42,11 @@ MARKS = [
 
 def seeds() -> list[bytes]:
     """Documents to begin with: ours, and the outside ones where they are there."""
-    files = [*(HERE / "policies").glob("*.*"), *(CORPORA / "seed").glob("*"), *(CORPORA / "policies").glob("*")]
+    files = [
+        *(HERE / "policies").glob("*.*"),
+        *(CORPORA / "seed").glob("*"),
+        *(CORPORA / "policies").glob("*"),
+    ]
     return [file.read_bytes() for file in sorted(files) if file.suffix != ".csv"]
 
 
@@ -72,7 +76,11 @@ def mutated(rng: random.Random, pool: list[bytes]) -> bytes:
     if rng.random() < 0.3:
         raw[:0] = b"<!doctype html><html><body>"
     if rng.random() < 0.05:
-        raw = bytearray(raw.decode("utf-8", "replace").encode(rng.choice(("utf-16", "cp1252", "utf-8-sig")), "replace"))
+        raw = bytearray(
+            raw.decode("utf-8", "replace").encode(
+                rng.choice(("utf-16", "cp1252", "utf-8-sig")), "replace"
+            )
+        )
     return bytes(raw)
 
 

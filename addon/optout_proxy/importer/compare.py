@@ -48,8 +48,17 @@ _WIDER: Final = {
 }
 _UNITS: Final = {"day": 1, "week": 7, "month": 30, "year": 365}
 _NUMBERS: Final = {
-    **{"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "ten": 10},
-    **{"twelve": 12, "thirty": 30, "ninety": 90},
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "ten": 10,
+    "twelve": 12,
+    "thirty": 30,
+    "ninety": 90,
 }
 _PERIOD: Final = re.compile(
     rf"\b(\d{{1,4}}|{'|'.join(_NUMBERS)})\s?(?:\(\d+\)\s)?(day|week|month|year)s?\b", re.IGNORECASE

@@ -36,9 +36,12 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_CHARSET: Final = re.compile(rb"<meta[^>]{1,200}?charset\s*=\s*[\"']?\s*([\w.:-]{2,40})", re.I)
+_CHARSET: Final = re.compile(
+    rb"<meta[^>]{1,200}?charset\s*=\s*[\"']?\s*([\w.:-]{2,40})", re.IGNORECASE
+)
 _TAGS: Final = re.compile(
-    r"<(?:!doctype html|html|head|body)\b|</(?:p|div|h[1-6]|li|td|tr|dd|dt|section|article)>", re.I
+    r"<(?:!doctype html|html|head|body)\b|</(?:p|div|h[1-6]|li|td|tr|dd|dt|section|article)>",
+    re.IGNORECASE,
 )
 _MARKS: Final = re.compile(r"^#{1,6}\s|^(?:\*\*|__)\S|\]\(https?://|^\|.*\|\s*$", re.MULTILINE)
 # Bytes of the C0 range that no text has; where they are frequent, the file is none.

@@ -42,13 +42,15 @@ _COLLECTS: Final = re.compile(
     re.IGNORECASE,
 )
 _MAIL: Final = re.compile(
-    r"(?<![\w.+@-])[\w.+-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,4}(?![\w@])", re.I
+    r"(?<![\w.+@-])[\w.+-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,4}(?![\w@])", re.IGNORECASE
 )
 _CONTACT: Final = re.compile(
     r"\b(?:contact|questions?|write to|e-?mail us|concerns)\b", re.IGNORECASE
 )
 _MOST_KEPT: Final = 20
-_SPAN: Final = re.compile(r"indefinitely|permanently|for ?ever|days?|weeks?|months?|years?", re.I)
+_SPAN: Final = re.compile(
+    r"indefinitely|permanently|for ?ever|days?|weeks?|months?|years?", re.IGNORECASE
+)
 _OUT_OF_SIGHT: Final = "It happens on the publisher's or the operator's servers."
 _TITLE: Final = re.compile(
     r"\b(?:privacy|cookies?)\b.{0,40}\b(?:policy|notice|statement)\b", re.IGNORECASE

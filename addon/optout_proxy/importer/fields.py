@@ -52,7 +52,9 @@ def field_of(parts: Sequence[Part]) -> Field:
         return Field("empty", "", (), lines)
     if is_not_applicable(rich.text):
         return Field("na", rich.text, (), lines)
-    return Field("stated", clipped(rich.text, _LONGEST), tuple(it.link for it in rich.links[:100]), lines)
+    return Field(
+        "stated", clipped(rich.text, _LONGEST), tuple(it.link for it in rich.links[:100]), lines
+    )
 
 
 def opt_out_of(parts: Sequence[Part], tool: ToolFile | None, own: tuple[str, ...]) -> OptOut:

@@ -63,7 +63,7 @@ def kinds_of(
     if _NONE.search(rich.text) and not ways:
         return ("none",)
     found = dict(_said(rich, ways))
-    derived = dict.fromkeys(_follows(ways, tool, found))
+    derived = dict.fromkeys(_follows(ways, tool))
     ordered = (*sorted(found, key=lambda kind: found[kind]), *derived)
     # A statement that names no means of its own refers to something else.
     return tuple(dict.fromkeys(ordered)) or ("reference",)
@@ -93,15 +93,13 @@ def _reference(rich: Rich) -> int | None:
         sentence = rich.text[start:end]
         linked = any(start <= it.start < end for it in rich.links)
         if not linked and _OPT.search(sentence) and (told := _ELSEWHERE.search(sentence)):
-            if not _COOKIE.search(sentence) or re.search(r"add|plug", told.group(), re.I):
+            if not _COOKIE.search(sentence) or re.search(r"add|plug", told.group(), re.IGNORECASE):
                 return start + told.start()
         start = part.end() if part else end
     return None
 
 
-def _follows(
-    ways: list[Link], tool: ToolFile | None, said: dict[OptOutKind, int]
-) -> Iterator[OptOutKind]:
+def _follows(ways: list[Link], tool: ToolFile | None) -> Iterator[OptOutKind]:
     """What the links are known to lead to."""
     if any(_LOGIN_URL.search(urlsplit(link.url).path) for link in ways):
         yield "login"

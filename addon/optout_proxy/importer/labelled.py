@@ -74,23 +74,20 @@ def read_fields(section: Section) -> Labelled:
     warnings: list[str] = []
     current: list[Part] | None = None
     for block in section.body:
+        where = f"line {block.lines[0]}"
         field, part = _labelled(block)
-        if field in values:
-            warnings.append(
-                f"line {block.lines[0]}: {field} stands here a second time; both are kept"
-            )
         if field:
+            if field in values:
+                warnings.append(f"{where}: {field} stands here a second time; both are kept")
             current = values.setdefault(field, [])
             current.append(part)
         elif label := _unknown(block):
             extras.append(Extra(label, block.text, block.lines))
-            warnings.append(
-                f'line {block.lines[0]}: the label "{label}" is not known; kept as a comment'
-            )
+            warnings.append(f'{where}: the label "{label}" is not known; kept as a comment')
             current = None
         elif current is not None:
             current.append(Part(block.rich, block.lines))
-        elif block.text:
+        else:
             extras.append(Extra("", block.text, block.lines))
     return Labelled(values, tuple(extras), tuple(warnings))
 
@@ -98,16 +95,13 @@ def read_fields(section: Section) -> Labelled:
 def _labelled(block: Block) -> tuple[str | None, Part]:
     """The field that a block begins, and the first part of its value."""
     nothing = Part(Rich(""), block.lines)
-    if block.kind in ("heading", "term"):
-        if field := label_alone(block.text):
-            return field, nothing
-    if block.kind == "row" and len(block.cells) > 1:
-        if field := label_alone(block.cells[0].text):
-            rest = block.rich.part(len(block.cells[0].text) + len(" | "))
-            return field, Part(rest, block.lines)
+    if block.kind in ("heading", "term") and (field := label_alone(block.text)):
+        return field, nothing
+    if len(block.cells) > 1 and (field := label_alone(block.cells[0].text)):
+        rest = block.rich.part(len(block.cells[0].text) + len(" | "))
+        return field, Part(rest, block.lines)
     if found := label_of(block.text):
-        field, start = found
-        return field, Part(block.rich.part(start), block.lines)
+        return found[0], Part(block.rich.part(found[1]), block.lines)
     return None, nothing
 
 
@@ -123,13 +117,12 @@ def labelled_entry(
     read: Labelled,
     names: Names,
     own: tuple[str, ...],
-    found: str,
-    sure: Sure,
+    how: tuple[str, Sure],
 ) -> Entry:
-    """An entry from a section with labelled fields."""
+    """An entry from a section with labelled fields; `how` it was found, and how sure that is."""
     tool_id = names.tool_of(name)
     file = names.tool_files.get(tool_id or "")
     tool = tool_of(
         tool_id or slug(name, section.lines[0]), name, section.lines, read.values, file, own
     )
-    return Entry(tool, found, sure, file is not None, read.extras)
+    return Entry(tool, how[0], how[1], file is not None, read.extras)

@@ -89,7 +89,9 @@ _ANY: Final = "|".join(f"(?P<{name}>{_pattern(labels)})" for name, labels in LAB
 _LABEL: Final = re.compile(_ANY, re.IGNORECASE)
 _LABELLED: Final = re.compile(rf"(?:{_ANY})\s{{0,3}}[:\uff1a]\s{{0,3}}", re.IGNORECASE)
 _NAME: Final = re.compile(_pattern(NAME_LABELS), re.IGNORECASE)
-TOOL_NAME: Final = re.compile(r"(?:name of (?:the )?tool|tool name)\s{0,3}[:\uff1a]\s{0,3}", re.I)
+TOOL_NAME: Final = re.compile(
+    r"(?:name of (?:the )?tool|tool name)\s{0,3}[:\uff1a]\s{0,3}", re.IGNORECASE
+)
 """What a heading begins with that declares a tool by name."""
 
 
@@ -113,7 +115,9 @@ def column_of(text: str) -> str | None:
         return field
     if _NAME.fullmatch(text):
         return "name"
-    if re.search(r"opt[\s-]?out|how (?:to|can i|could i) (?:block|disable|refuse)", text, re.I):
+    if re.search(
+        r"opt[\s-]?out|how (?:to|can i|could i) (?:block|disable|refuse)", text, re.IGNORECASE
+    ):
         return "opt_out"
     if re.search(r"privacy|data protection", text, re.IGNORECASE):
         return "privacy_policy"

@@ -11,12 +11,16 @@ from optout_proxy.importer import facts
 from optout_proxy.importer.addresses import find_addresses
 from optout_proxy.importer.document import parse_document
 from optout_proxy.importer.hypertext import html_blocks
-from optout_proxy.importer.imported import Entry, Extra, Imported
+from optout_proxy.importer.imported import Entry, Extra, Imported, Sure
 from optout_proxy.importer.labelled import declared_sections, labelled_entry, read_fields
-from optout_proxy.importer.layouts import Reader
+from optout_proxy.importer.lists import list_entries
 from optout_proxy.importer.markdown import markdown_blocks, text_blocks
 from optout_proxy.importer.mentions import mentions_of
 from optout_proxy.importer.names import Names
+from optout_proxy.importer.outline import Outline
+from optout_proxy.importer.passages import line_entries, sentence_entries
+from optout_proxy.importer.sections import section_entries
+from optout_proxy.importer.tables import table_entries
 from optout_proxy.registry.policy_file import DeclaredTool, Field, Policy
 
 if TYPE_CHECKING:
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
     from optout_proxy.registry.tool_file import ToolFile
 
 _MOST_ENTRIES: Final = 500
+_LAYOUTS: Final = (table_entries, section_entries, list_entries, line_entries, sentence_entries)
+"""The ways in which policies name tools, from the surest to the least sure."""
 _RANK: Final = {"certain": 0, "likely": 1, "possible": 2}
 
 
@@ -88,17 +94,17 @@ def _entries(
     blocks: Sequence[Block], names: Names, sites: tuple[str, ...]
 ) -> tuple[tuple[Entry, ...], list[str]]:
     """The tools of a document: those it lists as such, else those it names otherwise."""
-    declared = []
+    declared: list[Entry] = []
     warnings: list[str] = []
     for name, section in declared_sections(blocks):
         read = read_fields(section)
         warnings += read.warnings
-        found = "a heading that declares it as a tool"
-        declared.append(labelled_entry(name, section, read, names, sites, found, "certain"))
+        how: tuple[str, Sure] = ("a heading that declares it as a tool", "certain")
+        declared.append(labelled_entry(name, section, read, names, sites, how))
     if not declared:
-        reader = Reader(blocks, names, sites)
-        declared = list(reader.entries())
-        warnings += reader.warnings
+        outline = Outline(blocks, names, sites)
+        declared = [entry for layout in _LAYOUTS for entry in layout(outline)]
+        warnings += outline.warnings
     if len(declared) > _MOST_ENTRIES:
         warnings.append(f"{len(declared)} entries: only the first {_MOST_ENTRIES} are kept")
     entries = _one_each(declared[:_MOST_ENTRIES])
@@ -143,10 +149,11 @@ def _notes(entries: Iterable[Entry]) -> Iterable[str]:
         tool = entry.tool
         where = f"line {tool.lines[0]}"
         if not entry.recognised:
-            yield f"{where}: {tool.name} is declared, but not recognisable yet: there is no tool file for it"
+            yield f"{where}: {tool.name} is declared, but not recognisable yet (no tool file)"
         for other in entry.elsewhere:
             if other.text and other.text != _opt_out_said(entry):
-                yield f"lines {other.lines[0]}-{other.lines[1]}: {tool.id} again, as {other.label}; {other.text}"
+                places = f"lines {other.lines[0]}-{other.lines[1]}"
+                yield f"{places}: {tool.id} again, as {other.label}; {other.text}"
 
 
 def as_policy(imported: Imported) -> Policy:
