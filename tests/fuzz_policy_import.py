@@ -16,7 +16,7 @@ import time
 import traceback
 from pathlib import Path
 
-from policy_promises import TOOL_FILES, hold
+from policy_promises import hold
 
 HERE = Path(__file__).resolve().parent
 CORPORA = HERE.parent.parent / "shared" / "corpora"
@@ -24,19 +24,20 @@ PATIENCE = 10.0
 """Seconds within which an answer must come."""
 
 MARKS = [
-    "**", "__", "*", "`", "#### ", "# ", "> ", "- ", "1) ", "| ", "|---|---|\n", "\n", "\n\n", "\r\n",
-    "\r", "[", "](", ")", "<", ">", "</", "<!--", "-->", "<p>", "</p>", "<br>", "<h4>", "</h4>",
-    "<table><tr><td>", "</td><td>", "</tr></table>", "<dl><dt>", "</dt><dd>", "<script>", "</script>",
-    "<style>", "<a href='javascript:alert(1)'>", "<a href=//a.example/opt-out>", "</a>", "&amp;", "&#0;",
-    "&#xD800;", "\u202e", "\u200b", "\u00ad", "\ufeff", "\u00a0", "\u2028", "\x0b", "\x1f", "\x7f", "™",
-    "“", "”", "Tool name: ", "Tool Name:\u00a0", "**Purpose:** ", "**Express opt out:** ", "N/A", "none",
-    "Opt-out", "Privacy policy", "Name", "Provider", "Google Analytics", "CrazyEgg", "Facebook “Like”",
-    "Twitter plug-ins", "Name - ", "http://", "https://a.example/b?c=d", "www.crazyegg.com/opt-out",
+    "**", "__", "*", "`", "#### ", "# ", "> ", "- ", "1) ", "| ", "|---|---|\n", "\n", "\n\n",
+    "\r\n", "\r", "[", "](", ")", "<", ">", "</", "<!--", "-->", "<p>", "</p>", "<br>", "<h4>",
+    "</h4>", "<table><tr><td>", "</td><td>", "</tr></table>", "<dl><dt>", "</dt><dd>", "<script>",
+    "</script>", "<style>", "<a href='javascript:alert(1)'>", "<a href=//a.example/opt-out>",
+    "</a>", "&amp;", "&#0;", "&#xD800;", "\u202e", "\u200b", "\xad", "\ufeff", "\xa0", "\u2028",
+    "\x0b", "\x1f", "\x7f", "\u2122", "\u201c", "\u201d", "Tool name: ", "Tool Name:\xa0",
+    "**Purpose:** ", "**Express opt out:** ", "N/A", "none", "Opt-out", "Privacy policy", "Name",
+    "Provider", "Google Analytics", "CrazyEgg", "Facebook \u201cLike\u201d", "Twitter plug-ins",
+    "Name - ", "http://", "https://a.example/b?c=d", "www.crazyegg.com/opt-out",
     "https://web.archive.org/web/20190625021014id_/http%3A//www.mass.gov/privacypolicy",
     "https://web.archive.org/x", "mailto:a@b.example", "May 17, 2018", "13/13/2013", "2018-02-30",
-    "Effective: 1/2/2018", "at least 30 days before a change of this policy takes effect. ", "0 days",
-    "is kept for 30 days. ", "indefinitely", "contact me@shop.example", '"', '"""', "'''", "\\", "'",
-    "é", "ß", "中文", "🙂", "\ud800",
+    "Effective: 1/2/2018", "at least 30 days before a change of this policy takes effect. ",
+    "0 days", "is kept for 30 days. ", "indefinitely", "contact me@shop.example", '"', '"""',
+    "'''", "\\", "'", "\xe9", "\xdf", "\u4e2d\u6587", "\U0001f642", "\ud800",
 ]  # fmt: skip
 
 
@@ -84,9 +85,14 @@ def mutated(rng: random.Random, pool: list[bytes]) -> bytes:
     return bytes(raw)
 
 
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def main(minutes: float, seed: int) -> int:
     """Run for some minutes, and say how many documents were fed and how many broke a promise."""
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - nothing to guess here
     pool = seeds()
     folder = Path(tempfile.gettempdir()) / "fuzz-policy-import"
     until = time.monotonic() + minutes * 60
@@ -100,19 +106,18 @@ def main(minutes: float, seed: int) -> int:
             took = time.process_time() - start
             assert took < PATIENCE, f"took {took:.1f} s"
             slowest = max(slowest, took)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it is, it is a finding
             findings += 1
             folder.mkdir(exist_ok=True)
             (folder / hashlib.sha256(raw).hexdigest()[:16]).write_bytes(raw)
             traceback.print_exc()
         fed += 1
         if fed % 1000 == 0:
-            print(f"{fed} documents, {findings} findings, slowest {slowest:.1f} s", flush=True)
-    print(f"{minutes} minutes, {fed} documents, {findings} findings, slowest {slowest:.1f} s")
+            _say(f"{fed} documents, {findings} findings, slowest {slowest:.1f} s")
+    _say(f"{minutes} minutes, {fed} documents, {findings} findings, slowest {slowest:.1f} s")
     return 1 if findings else 0
 
 
 if __name__ == "__main__":
     given = [float(word) for word in sys.argv[1:]]
-    assert TOOL_FILES
     sys.exit(main(given[0] if given else 1.0, int(given[1]) if len(given) > 1 else 0))

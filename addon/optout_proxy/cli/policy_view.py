@@ -33,9 +33,8 @@ def _head(imported: Imported) -> Iterator[Text]:
         (_seen(imported.name or imported.file), "bold"),
         f"  {source.lines} lines, SHA-256 {source.sha256[:12]}…",
     )
-    yield Text(
-        f"covers {', '.join(imported.sites) or 'unknown sites'}; effective {imported.effective or 'not said'}"
-    )
+    covered = ", ".join(imported.sites) or "unknown sites"
+    yield Text(f"covers {covered}; effective {imported.effective or 'not said'}")
     if imported.changes:
         changes = imported.changes
         yield Text(f"changes are announced {changes.notice_days} days ahead ({_on(changes.lines)})")

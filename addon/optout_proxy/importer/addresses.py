@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Final
 from urllib.parse import unquote, urljoin
@@ -11,7 +12,8 @@ from optout_proxy.registry.policy_file import Link
 from optout_proxy.registry.toml_table import is_host
 
 _ARCHIVE: Final = re.compile(
-    r"(?:https?://web\.archive\.org)?/web/(?P<time>\d{4,14})(?:[a-z]{2}_)?/(?P<url>https?(?::|%3A).+)",
+    r"(?:https?://web\.archive\.org)?/web/(?P<time>\d{4,14})(?:[a-z]{2}_)?"
+    r"/(?P<url>https?(?::|%3A).+)",
     re.IGNORECASE,
 )
 _SNAPSHOT: Final = re.compile(
@@ -19,13 +21,12 @@ _SNAPSHOT: Final = re.compile(
     re.IGNORECASE,
 )
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]{0,20}):", re.IGNORECASE)
-_CANONICAL: Final = re.compile(
-    r"""<link\b[^>]{0,300}?\brel\s*=\s*["']?canonical["']?[^>]{0,300}?\bhref\s*=\s*["']([^"'>]{8,500})
-      | <link\b[^>]{0,300}?\bhref\s*=\s*["']([^"'>]{8,500})["'][^>]{0,300}?\brel\s*=\s*["']?canonical
-      | <meta\b[^>]{0,300}?\bproperty\s*=\s*["']?og:url["']?[^>]{0,300}?\bcontent\s*=\s*["']([^"'>]{8,500})
-      | <base\b[^>]{0,300}?\bhref\s*=\s*["'](https?:[^"'>]{4,500})
-    """,
-    re.IGNORECASE | re.VERBOSE,
+_TAG: Final = re.compile(r"<(?:link|meta|base)\b[^<>]{0,1000}>", re.IGNORECASE)
+_NAMES_HOME: Final = re.compile(
+    r"\brel\s?=\s?[\"']?canonical\b|\bproperty\s?=\s?[\"']?og:url\b|^<base\b", re.IGNORECASE
+)
+_ADDRESS: Final = re.compile(
+    r"\b(?:href|content)\s?=\s?[\"']?(https?://[^\s\"'<>]{4,500})", re.IGNORECASE
 )
 _HEAD: Final = 100_000
 
@@ -122,8 +123,10 @@ def find_addresses(text: str) -> Addresses:
 
 
 def _canonical(head: str) -> str:
-    found = _CANONICAL.search(head) if "<" in head else None
-    return next((url for url in found.groups() if url), "") if found else ""
+    """The address that a page gives as its own, in its head."""
+    tags = (tag[0] for tag in _TAG.finditer(head) if _NAMES_HOME.search(tag[0]))
+    found = (_ADDRESS.search(tag) for tag in tags)
+    return next((html.unescape(it[1]) for it in found if it), "")
 
 
 def _first_line(head: str) -> str:

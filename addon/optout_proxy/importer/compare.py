@@ -39,11 +39,17 @@ class Change(msgspec.Struct, frozen=True):
 _WIDER: Final = {
     "advertising": r"advertis|\bads?\b|marketing|re-?targeting|re-?marketing|sponsor",
     "profiles": r"profil|personali[sz]|tailor|interest-based|behaviou?ral",
-    "passing on": r"\bshar(?:e|es|ed|ing)\b|third part|partners?\b|affiliates?\b|disclos|\bsell|\bsold\b",
-    "identity": r"identif|personal(?:ly)? (?:data|information)|\bname\b|e-?mail|phone|account|address",
+    "passing on": (
+        r"\bshar(?:e|es|ed|ing)\b|third part|partners?\b|affiliates?\b|disclos|\bsell|\bsold\b"
+    ),
+    "identity": (
+        r"identif|personal(?:ly)? (?:data|information)|\bname\b|e-?mail|phone|account|address"
+    ),
     "location": r"location|\bgps\b|geo-?loc",
     "recording": r"keystroke|recording|session replay|mouse|scroll|form field",
-    "across devices": r"cross-?device|across (?:devices|sites|websites)|link(?:s|ed|ing)? .{0,30}\baccount",
+    "across devices": (
+        r"cross-?device|across (?:devices|sites|websites)|link(?:s|ed|ing)? .{0,30}\baccount"
+    ),
     "sensitive matters": r"health|medical|financ|biometric|child|political|religio|sexual",
 }
 _UNITS: Final = {"day": 1, "week": 7, "month": 30, "year": 365}

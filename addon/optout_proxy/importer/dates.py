@@ -33,8 +33,10 @@ _MONTHS: Final = {
 _MONTH: Final = "|".join(sorted(_MONTHS, key=len, reverse=True))
 _DATE: Final = re.compile(
     rf"""\b(?:
-        (?P<month> {_MONTH} )\.? \s{{0,2}} (?P<day> \d{{1,2}} )(?: st|nd|rd|th )?,? \s{{0,2}} (?P<year> \d{{4}} )
-      | (?P<day2> \d{{1,2}} )(?: st|nd|rd|th )?\.? \s{{1,2}}(?: of\s )?(?P<month2> {_MONTH} )\.?,? \s{{1,2}} (?P<year2> \d{{4}} )
+        (?P<month> {_MONTH} )\.? \s{{0,2}} (?P<day> \d{{1,2}} )(?: st|nd|rd|th )?,? \s{{0,2}}
+        (?P<year> \d{{4}} )
+      | (?P<day2> \d{{1,2}} )(?: st|nd|rd|th )?\.? \s{{1,2}}(?: of\s )?
+        (?P<month2> {_MONTH} )\.?,? \s{{1,2}} (?P<year2> \d{{4}} )
       | (?P<iso> \d{{4}}-\d{{2}}-\d{{2}} )
       | (?P<first> \d{{1,2}} )(?P<mark>[/.])(?P<second> \d{{1,2}} )(?P=mark)(?P<year3> \d{{4}} )
     )\b""",
@@ -46,7 +48,8 @@ _EFFECTIVE: Final = re.compile(
     re.IGNORECASE,
 )
 _UPDATED: Final = re.compile(
-    r"\b(?:last (?:updated|revised|modified|changed|reviewed)|updated|revised)(?: on| as of)?[\s:]{0,4}$",
+    r"\b(?:last (?:updated|revised|modified|changed|reviewed)|updated|revised)"
+    r"(?: on| as of)?[\s:]{0,4}$",
     re.IGNORECASE,
 )
 _WORDS: Final = re.compile(r"\beffective (?:date|as of|on|from)?[\s:]{0,4}$", re.IGNORECASE)

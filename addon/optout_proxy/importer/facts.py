@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from optout_proxy.importer.document import Document
 
 _CHANGES: Final = re.compile(
-    r"\b(?:at least |for |of )?(?P<days>\d{1,3})[\s-]days?\b(?=[^.]{0,80}\b(?:before|prior|advance|notice|take|"
-    r"when(?:ever)?))|\b(?:notice|posted?)\b[^.]{0,60}\b(?P<days2>\d{1,3}) days\b",
+    r"\b(?:at least |for |of )?(?P<days>\d{1,3})[\s-]days?\b"
+    r"(?=[^.]{0,80}\b(?:before|prior|advance|notice|take|when(?:ever)?))"
+    r"|\b(?:notice|posted?)\b[^.]{0,60}\b(?P<days2>\d{1,3}) days\b",
     re.IGNORECASE,
 )
 _IS_CHANGE: Final = re.compile(
-    r"\b(?:chang|revis|amend|updat|modif)\w*[^.]{0,80}\b(?:policy|notice|statement)|policy is changed"
+    r"\b(?:chang|revis|amend|updat|modif)\w*[^.]{0,80}\b(?:policy|notice|statement)"
+    r"|policy is changed"
     r"|\b(?:policy|notice|statement)\b[^.]{0,80}\b(?:chang|revis|amend|updat|modif)",
     re.IGNORECASE,
 )
@@ -38,7 +40,8 @@ _KEPT: Final = re.compile(
     re.IGNORECASE,
 )
 _COLLECTS: Final = re.compile(
-    r"\b(?:retain|kept|keep|stor(?:e|ed|es)|collect)\w*\b[^.]{0,160}?\b(?P<ever>indefinitely|permanently|forever)\b",
+    r"\b(?:retain|kept|keep|stor(?:e|ed|es)|collect)\w*\b[^.]{0,160}?"
+    r"\b(?P<ever>indefinitely|permanently|forever)\b",
     re.IGNORECASE,
 )
 _MAIL: Final = re.compile(
@@ -141,7 +144,8 @@ def contradictions(effective: date | None, blocks: Sequence[Block]) -> Iterator[
         for day, _, _ in full_dates(block.text) if effective and not of_archive else ():
             if effective and day > effective and day not in told and len(told) < 5:
                 told.add(day)
-                yield f"line {block.lines[0]}: it says {effective}, but speaks of {day}: it was changed since"
+                spoken = f"it says {effective}, but speaks of {day}"
+                yield f"line {block.lines[0]}: {spoken}: it was changed since"
 
 
 def changes_of(blocks: Sequence[Block]) -> Changes | None:

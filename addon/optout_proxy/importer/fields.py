@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import date
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -17,6 +16,7 @@ from optout_proxy.registry.policy_file import FIELDS, DeclaredTool, Field, Limit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import date
 
     from optout_proxy.registry.policy_file import Lines, OptOutKind
     from optout_proxy.registry.tool_file import ToolFile

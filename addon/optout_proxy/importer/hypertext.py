@@ -204,7 +204,7 @@ class _Reader:
             self._builder.link(href)
 
     def _block(self, name: str, closing: bool, line: int) -> None:
-        if name == "tr" or name == "table":
+        if name in ("tr", "table"):
             self._end_row(line)
             if name == "tr" and not closing:
                 self._cells, self._row_start, self._only_heads = [], line, True

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from optout_proxy.registry.policy_file import (
-    Changes,
-    DeclaredTool,
-    Field,
-    Lines,
-    Mention,
-    Source,
-    Statement,
-)
-
 if TYPE_CHECKING:
     from datetime import date
+
+    from optout_proxy.registry.policy_file import (
+        Changes,
+        DeclaredTool,
+        Field,
+        Lines,
+        Mention,
+        Source,
+        Statement,
+    )
 
 type Sure = Literal["certain", "likely", "possible"]
 """The document declares it by name; a heading, a list or a table does; a sentence names it."""

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from optout_proxy.registry.policy_file import Link
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from optout_proxy.importer.addresses import Addresses
+    from optout_proxy.registry.policy_file import Link
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -194,7 +193,7 @@ _TOKEN: Final = re.compile(
 
 
 def markdown(raw: str, addresses: Addresses, line: int) -> Rich:
-    """Read a paragraph of Markdown. Marks that are closed badly, as archives have them, are marks."""
+    """Read a paragraph of Markdown; marks that are badly closed, as in archives, are marks."""
     builder = Builder(addresses)
     _feed(builder, html.unescape(raw) if "&" in raw else raw)
     return builder.finish(line)

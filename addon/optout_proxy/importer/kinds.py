@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from optout_proxy.registry.tool_file import ToolFile
 
 _NONE: Final = re.compile(
-    r"\bno (?:express )?opt[\s-]?out(?! (?:of|by))|(?:can ?not|can't|not possible to|unable to) opt[\s-]?out"
+    r"\bno (?:express )?opt[\s-]?out(?! (?:of|by))"
+    r"|(?:can ?not|can't|not possible to|unable to) opt[\s-]?out"
     r"|there is no (?:way|possibility) to opt",
     re.IGNORECASE,
 )
@@ -31,11 +32,13 @@ _ABSTAIN: Final = re.compile(
 _COOKIE: Final = re.compile(
     r"opt[\s-]?out cookie|\bcookies? (?:so that|indicating|to (?:remember|record|note))"
     r"|\b(?:disabl|block|reject|refus|delet|clear|deactivat|remov)\w*"
-    r" (?:\w+ ){0,4}?cookies?\b|cookie settings|browser(?:'s)? settings|settings (?:of|in) your browser",
+    r" (?:\w+ ){0,4}?cookies?\b|cookie settings|browser(?:'s)? settings"
+    r"|settings (?:of|in) your browser",
     re.IGNORECASE,
 )
 _LOGIN: Final = re.compile(
-    r"(?<!not )(?:must|have to|need to|required to) (?:first |be )*(?:log|sign)(?:ged|ned)?[\s-]?in\w*"
+    r"(?<!not )(?:must|have to|need to|required to) (?:first |be )*"
+    r"(?:log|sign)(?:ged|ned)?[\s-]?in\w*"
     r"|\b(?:log|sign)(?:ged|ning|ging)?[\s-]?in(?:to)? to (?:change|opt|disable|adjust|manage)"
     r"|\b(?:through|via|in|within) your (?:\w+ )?account(?:'s)?(?: settings)?\b"
     r"|your \w+ settings by visiting|\baccount settings\b",
@@ -51,6 +54,7 @@ _ELSEWHERE: Final = re.compile(
     r"|add[\s-]?(?:on|in)s?|plug[\s-]?ins?|settings|sections|website|page)\b",
     re.IGNORECASE,
 )
+_ADD_ON: Final = re.compile(r"add|plug", re.IGNORECASE)
 _OPT: Final = re.compile(r"\bopt(?:ing|s|ed)?[\s-]?out|\bdisabl|\bdeactivat|\brefus", re.IGNORECASE)
 _SENTENCE: Final = re.compile(r"(?<=[.!?])[\"')]{0,2}\s+(?=[A-Z(\"'\d])|\n")
 
@@ -92,9 +96,10 @@ def _reference(rich: Rich) -> int | None:
         end = part.start() if part else len(rich.text)
         sentence = rich.text[start:end]
         linked = any(start <= it.start < end for it in rich.links)
-        if not linked and _OPT.search(sentence) and (told := _ELSEWHERE.search(sentence)):
-            if not _COOKIE.search(sentence) or re.search(r"add|plug", told.group(), re.IGNORECASE):
-                return start + told.start()
+        told = _ELSEWHERE.search(sentence) if not linked and _OPT.search(sentence) else None
+        # "Change the settings of your browser" refers to no other place.
+        if told and (not _COOKIE.search(sentence) or _ADD_ON.search(told.group())):
+            return start + told.start()
         start = part.end() if part else end
     return None
 

@@ -53,6 +53,8 @@ def declared_sections(blocks: Sequence[Block]) -> Iterator[tuple[str, Section]]:
 
 def closes(head: Block, block: Block) -> bool:
     """Whether a heading ends the section of another: it is no deeper, and no label."""
+    if head.kind == "term":
+        return block.kind in ("term", "heading")
     if block.kind != "heading":
         return False
     if head.kind != "heading" or head.level == 9:

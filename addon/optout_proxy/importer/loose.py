@@ -26,7 +26,8 @@ _SENTENCE_END: Final = re.compile(r"(?<=[.!?])[\"')]{0,2}\s+(?=[A-Z(\"'\[\d])|\n
 _OPT_OUT: Final = re.compile(
     r"\bopt(?:ing|s|ed)?[\s-]?out\b|\bdisabl(?:e|ing)\b|\bdeactivat\w*|\blog(?:ging)? out\b"
     r"|\b(?:prevent|stop)\w* [^.]{0,60}?\b(?:from|track\w*|collect\w*|process\w*)\b"
-    r"|\bdeclin(?:e|ing)\b|\bby not \w+ing\b|\bnot required to log\b|\bblock (?:these|this|the|all)\b",
+    r"|\bdeclin(?:e|ing)\b|\bby not \w+ing\b|\bnot required to log\b"
+    r"|\bblock (?:these|this|the|all)\b",
     re.IGNORECASE,
 )
 _PURPOSE: Final = re.compile(
@@ -43,8 +44,8 @@ _DATA: Final = re.compile(
     re.IGNORECASE,
 )
 _TO_OPT_OUT: Final = re.compile(
-    r"opt[\s-]?out|disabl|deactivat|\bblock|\bprevent|refus|\bobject\b|turn(?:ing)? off|\bstop|withdraw"
-    r"|reject|plug[\s-]?in|add[\s-]?on|add[\s-]?in\b|ads settings|ad settings",
+    r"opt[\s-]?out|disabl|deactivat|\bblock|\bprevent|refus|\bobject\b|turn(?:ing)? off|\bstop"
+    r"|withdraw|reject|plug[\s-]?in|add[\s-]?on|add[\s-]?in\b|ads settings|ad settings",
     re.IGNORECASE,
 )
 _TO_POLICY: Final = re.compile(

@@ -1,4 +1,4 @@
-"""Which of our tools a text names: by the names and aliases of the tool files, in their spellings."""
+"""Which of our tools a text names: by the names and aliases of the tool files, however spelt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from optout_proxy.registry.tool_file import ToolFile
 
 _BETWEEN: Final = r"[\s\"'\u2122\u00ae-]{0,4}"
-"""What may stand between two words of a name, or not: "Crazy Egg", "CrazyEgg", 'Facebook "Like"'."""
+"""What may stand between two words of a name: nothing, as in "CrazyEgg"; or a quotation mark."""
 _WIDGET: Final = r"(?:social[\s-])?(?:plug[\s-]?ins?|widgets?|buttons?|add[\s-]?ins?)"
 _EMBEDDED: Final = r"(?:content|posts?|feeds?|timelines?|tweets?)"
 _PLUG_INS: Final = re.compile(r"\bsocial[\s\w-]{0,20}\bplug[\s-]?ins?\b", re.IGNORECASE)

@@ -34,11 +34,7 @@ def section_entries(outline: Outline) -> Iterator[Entry]:
 def _body(outline: Outline, number: int) -> Iterator[Block]:
     head = outline.blocks[number]
     for block in outline.blocks[number + 1 : number + 1 + _LONGEST]:
-        if head.kind == "term":
-            ends = block.kind in ("term", "heading")
-        else:
-            ends = closes(head, block)
-        if ends:
+        if closes(head, block):
             return
         yield block
 

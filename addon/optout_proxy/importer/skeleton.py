@@ -30,34 +30,36 @@ def _lines(entry: Entry, imported: Imported, today: str) -> Iterator[str]:
         dict.fromkeys(it.url for field in fields for it in field.links if "@" not in it.url)
     )
     sites = list(dict.fromkeys(site_of(host_of(url)) for url in urls))
+    host = sites[0] if sites else "host.example"
     yield f"# {tool.name}: what it is, and under which names it is met on the wire."
     yield f"# Declared on lines {tool.lines[0]}-{tool.lines[1]} of the policy with the SHA-256"
     yield f"# {imported.source.sha256}. docs/tool-files.md has the form."
     yield ""
     yield f"name = {_string(tool.name)}"
     yield f"operator = {_string(tool.name)}   # who runs it: to be found out"
-    yield f"operator_sites = {json.dumps(sites)}   # of the links that the policy gives: to be checked"
-    yield 'category = "analytics"   # analytics tag-manager search advertising survey social heatmap'
-    yield "#                        # research prototype forms"
+    yield "# The sites of the links that the policy gives: to be checked."
+    yield f"operator_sites = {json.dumps(sites)}"
+    yield "# Or: tag-manager search advertising survey social heatmap research prototype forms."
+    yield 'category = "analytics"'
     yield 'recommended = "block"'
     yield f"why = {_string(_why(entry))}"
     yield f"reviewed = {today}"
     yield f"sources = {json.dumps(urls or [imported.source.url or 'https://to-be-found.example/'])}"
     yield ""
     yield "[rules]"
-    yield "# Each rule needs an example below that only it satisfies; docs/tool-files.md has the roles."
+    yield "# Each rule needs an example below that only it satisfies; docs/tool-files.md says more."
     yield "# loads = '''"
-    yield f"# ||{sites[0] if sites else 'host.example'}/script.js$third-party"
+    yield f"# ||{host}/script.js$third-party"
     yield "# '''"
     yield "# collects = '''"
-    yield f"# ||collect.{sites[0] if sites else 'host.example'}^$third-party"
+    yield f"# ||collect.{host}^$third-party"
     yield "# '''"
     yield ""
     yield "[express]"
     yield from _express(entry)
     yield ""
     yield "# [[example]]"
-    yield f"# url = {json.dumps('https://' + (sites[0] if sites else 'host.example') + '/script.js')}"
+    yield f'# url = "https://{host}/script.js"'
     yield '# type = "script"'
     yield '# role = "loads"'
 

@@ -66,11 +66,11 @@ def _head(imported: Imported, policy: Policy, today: str) -> str:
     lines = [
         f"# The {_one_line(policy.name)} privacy policy: what it declares.",
         "#",
-        "# `lines` are first and last line of each passage in the source document. A field of a tool is",
-        '# stated unless its `state` says otherwise: "na" (the policy writes N/A), "empty" (a label and',
-        '# nothing after it) or "absent" (no such field).',
+        "# `lines` are first and last line of each passage in the source document. A field of a",
+        '# tool is stated unless its `state` says otherwise: "na" (the policy writes N/A), "empty"',
+        '# (a label and nothing after it) or "absent" (no such field).',
         "#",
-        f"# Imported on {today}. Its texts are the document's until somebody puts them in our words.",
+        f"# Imported on {today}. Its texts are the document's until somebody words them anew.",
     ]
     if notes := imported.warnings:
         lines += ["#", "# To look at:"]
