@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from typing import Final
-from urllib.parse import unquote, urljoin
+from urllib.parse import unquote, urljoin, urlsplit
 
 from optout_proxy.hosts import host_of
 from optout_proxy.registry.policy_file import Link
@@ -79,6 +79,8 @@ class Addresses:
             url = _joined(self._base, url)
         if scheme := _SCHEME.match(url):
             url = scheme[0].lower() + url[scheme.end() :]
+        if url.startswith("mailto:"):
+            url = url.partition("?")[0]
         if not _is_good(url) or (archived_as and not _is_good(archived_as)):
             return None
         return Link(text, url, archived_as=archived_as)
@@ -107,8 +109,16 @@ def _is_good(url: str) -> bool:
     if len(url) > 2000 or re.search(r"[\s\x00-\x1f\x7f]", url):
         return False
     if url.startswith("mailto:"):
-        return is_host(url.partition("?")[0].rpartition("@")[2].lower()) and "?" not in url
-    return url.startswith(("http://", "https://")) and is_host(host_of(url))
+        return is_host(url.rpartition("@")[2].lower())
+    return url.startswith(("http://", "https://")) and is_host(host_of(url)) and _can_be_split(url)
+
+
+def _can_be_split(url: str) -> bool:
+    try:
+        urlsplit(url)
+    except ValueError:
+        return False
+    return True
 
 
 def find_addresses(text: str) -> Addresses:

@@ -42,6 +42,7 @@ _UNSEEN: Final = frozenset(
     {"template", "noscript", "svg", "math", "canvas", "object", "select", "video", "audio", "nav"}
 )
 _LONGEST_TAG: Final = 100_000
+_MOST_CELLS: Final = 50
 _TAG: Final = re.compile(
     r"""</?[a-zA-Z][^\s/>]*+ (?: [^>="']++ | =\s*+ (?: "[^"]*+" | '[^']*+' )? | ["'] )*+ >""",
     re.VERBOSE,
@@ -170,6 +171,7 @@ class _Reader:
         self._cells: list[Rich] | None = None
         self._row_start = 0
         self._only_heads = True
+        self._in_cell = False
 
     def take(self) -> list[Block]:
         """The blocks that ended since it was asked last."""
@@ -228,25 +230,28 @@ class _Reader:
             self._kind = "text"
 
     def _cell(self, name: str, closing: bool, line: int) -> None:
+        self._end_cell(line)
         if not closing:
+            self._in_cell = True
             self._only_heads = self._only_heads and name == "th"
-            return
-        if self._cells is not None and len(self._cells) < 50:
+
+    def _end_cell(self, line: int) -> None:
+        """End the cell being read: its end tag may be left out."""
+        if self._in_cell and self._cells is not None and len(self._cells) < _MOST_CELLS:
             self._cells.append(self._builder.finish(line))
+        self._in_cell = False
         self._reset()
 
     def _end_row(self, line: int) -> None:
         if self._cells is None:
             self.flush(line)
             return
-        if not self._builder.is_empty:
-            self._cells.append(self._builder.finish(line))
+        self._end_cell(line)
         if any(cell.text for cell in self._cells):
             heads = self._only_heads and len(self._cells) > 1
             end = max(self._row_start, self._last)
             self._made.append(row(self._cells, (self._row_start, end), is_header=heads))
         self._cells = None
-        self._reset()
 
     def flush(self, line: int) -> None:
         """End the block being read."""

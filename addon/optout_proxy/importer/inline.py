@@ -51,7 +51,7 @@ _PLAIN: Final = str.maketrans(
     {
         **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032", "'"),
         **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033", '"'),
-        **dict.fromkeys("\u00a0\u2007\u202f\t\v\f\n", " "),
+        **dict.fromkeys("\u00a0\u2007\u202f\t\v\f\n\r\u2028\u2029\u0085", " "),
         **dict.fromkeys("\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"),
         **dict.fromkeys("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"),
         **{chr(code): " " for code in (*range(9), *range(14, 32), 127)},
