@@ -56,7 +56,7 @@ def test_a_row_states_what_its_columns_hold():
         "Counts pots looked at",
         "Pages and times",
     )
-    assert tool.lines == (14, 16)
+    assert tool.lines == (15, 17)
     kiln = read(VENDORS.read_bytes(), "vendors.html").entries[2].tool
     assert (kiln.data_collected.state, kiln.privacy_policy.state) == ("empty", "na")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -11,15 +12,14 @@ from optout_proxy.importer import facts
 from optout_proxy.importer.addresses import find_addresses
 from optout_proxy.importer.document import parse_document
 from optout_proxy.importer.hypertext import html_blocks
-from optout_proxy.importer.imported import Entry, Extra, Imported, Sure
-from optout_proxy.importer.labelled import declared_sections, labelled_entry, read_fields
+from optout_proxy.importer.imported import Entry, Extra, Imported
 from optout_proxy.importer.lists import list_entries
 from optout_proxy.importer.markdown import markdown_blocks, text_blocks
 from optout_proxy.importer.mentions import mentions_of
 from optout_proxy.importer.names import Names
 from optout_proxy.importer.outline import Outline
 from optout_proxy.importer.passages import line_entries, sentence_entries
-from optout_proxy.importer.sections import section_entries
+from optout_proxy.importer.sections import declared_entries, section_entries
 from optout_proxy.importer.tables import table_entries
 from optout_proxy.registry.policy_file import DeclaredTool, Field, Policy
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from optout_proxy.importer.document import Document
     from optout_proxy.registry.tool_file import ToolFile
 
-_MOST_ENTRIES: Final = 500
+_MOST_ENTRIES: Final = 2000
 _LAYOUTS: Final = (table_entries, section_entries, list_entries, line_entries, sentence_entries)
 """The ways in which policies name tools, from the surest to the least sure."""
 _RANK: Final = {"certain": 0, "likely": 1, "possible": 2}
@@ -94,21 +94,19 @@ def _entries(
     blocks: Sequence[Block], names: Names, sites: tuple[str, ...]
 ) -> tuple[tuple[Entry, ...], list[str]]:
     """The tools of a document: those it lists as such, else those it names otherwise."""
-    declared: list[Entry] = []
-    warnings: list[str] = []
-    for name, section in declared_sections(blocks):
-        read = read_fields(section)
-        warnings += read.warnings
-        how: tuple[str, Sure] = ("a heading that declares it as a tool", "certain")
-        declared.append(labelled_entry(name, section, read, names, sites, how))
-    if not declared:
-        outline = Outline(blocks, names, sites)
-        declared = [entry for layout in _LAYOUTS for entry in layout(outline)]
-        warnings += outline.warnings
-    if len(declared) > _MOST_ENTRIES:
-        warnings.append(f"{len(declared)} entries: only the first {_MOST_ENTRIES} are kept")
-    entries = _one_each(declared[:_MOST_ENTRIES])
-    return entries, [*warnings, *_notes(entries)]
+    outline = Outline(blocks, names, sites)
+    listed = _some(declared_entries(outline), outline)
+    found = listed or _some(chain.from_iterable(read(outline) for read in _LAYOUTS), outline)
+    entries = _one_each(found)
+    return entries, [*outline.warnings, *_notes(entries)]
+
+
+def _some(entries: Iterable[Entry], outline: Outline) -> list[Entry]:
+    """The first of many entries: no policy has that many."""
+    found = list(islice(entries, _MOST_ENTRIES + 1))
+    if len(found) > _MOST_ENTRIES:
+        outline.warnings.append(f"only the first {_MOST_ENTRIES} entries are kept")
+    return found[:_MOST_ENTRIES]
 
 
 def _one_each(found: Sequence[Entry]) -> tuple[Entry, ...]:

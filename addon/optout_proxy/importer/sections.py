@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from optout_proxy.importer.labelled import Section, closes, labelled_entry, read_fields
+from optout_proxy.importer.labelled import (
+    Section,
+    closes,
+    declared_sections,
+    labelled_entry,
+    read_fields,
+)
 from optout_proxy.importer.labels import column_of, label_alone
 from optout_proxy.importer.loose import Stretch, loose_values
 from optout_proxy.importer.names import tidy
@@ -20,6 +26,15 @@ if TYPE_CHECKING:
 
 _LONGEST: Final = 200
 """Blocks in a section: what comes after is hardly about one tool."""
+
+
+def declared_entries(outline: Outline) -> Iterator[Entry]:
+    """An entry a section that declares a tool by name, as the Mass.gov policy does."""
+    for name, section in declared_sections(outline.blocks):
+        read = read_fields(section)
+        outline.warnings += read.warnings
+        how: tuple[str, Sure] = ("a heading that declares it as a tool", "certain")
+        yield labelled_entry(name, section, read, outline.names, outline.own, how)
 
 
 def section_entries(outline: Outline) -> Iterator[Entry]:
