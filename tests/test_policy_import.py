@@ -47,6 +47,11 @@ def tools(imported: Imported) -> dict[str, DeclaredTool]:
 
 # --- Every form of a label and a heading, in a policy of our own ----------------------------------
 
+HELP = "https://support.twitter.com/articles/20169421"
+NO_LOG_IN = "You are not required to log in to Twitter to read the tide tables."
+ON_A_TELEPHONE = (
+    "On a telephone it also asks where to send the questions; that is discarded after 30 days."
+)
 S, N, E, A = "stated", "na", "empty", "absent"
 STATES = {
     "google-analytics": (S, S, S, S, N, N),
@@ -94,10 +99,11 @@ def test_a_heading_in_each_form_gives_a_name_and_a_section(harbor, tool, name, l
         # B: the value glued to a bold run that ends in spaces
         ("google-adwords", "data_collected", (47, 47), "A ticket bought, a form sent.", []),
         # C: spaces of another kind outside
-        ("twitter-widget", "notes", (85, 85), "Twitter can tell which pages with a widget were opened.",
-         []),
+        ("twitter-widget", "notes", (85, 85),
+         "Twitter can tell which pages with a widget were opened.", []),
         # D and E: label and value in one bold run
-        ("google-tag-manager", "privacy_policy", (35, 35), "https://policies.google.com/privacy?tm=1",
+        ("google-tag-manager", "privacy_policy", (35, 35),
+         "https://policies.google.com/privacy?tm=1",
          ["https://policies.google.com/privacy?tm=1"]),
         ("google-tag-manager", "terms", (37, 37),
          "https://www.google.com/analytics/tag-manager/use-policy/",
@@ -105,14 +111,10 @@ def test_a_heading_in_each_form_gives_a_name_and_a_section(harbor, tool, name, l
         # F: no space behind the label, one in the link
         ("foresee", "privacy_policy", (63, 63), "www.verint.com", ["https://www.verint.com/"]),
         # G: nothing behind the label, numbered paragraphs below
-        ("twitter-widget", "opt_out", (79, 83),
-         "https://support.twitter.com/articles/20169421\n"
-         "You are not required to log in to Twitter to read the tide tables.",
+        ("twitter-widget", "opt_out", (79, 83), f"{HELP}\n{NO_LOG_IN}",
          ["https://support.twitter.com/articles/20169421"]),
         # H: the value goes on in the next paragraph
-        ("foresee", "data_collected", (59, 61),
-         "What you answer.\nOn a telephone it also asks where to send the questions; that is discarded "
-         "after 30 days.", []),
+        ("foresee", "data_collected", (59, 61), f"What you answer.\n{ON_A_TELEPHONE}", []),
         # several links, in order
         ("google-adwords", "privacy_policy", (49, 49),
          "policies.google.com/privacy, https://policies.google.com/technologies/ads",
@@ -403,7 +405,7 @@ def test_json_is_as_agreed(harbor):
 def test_the_review_quotes_the_lines_of_the_document():
     told = run("import", str(HARBOR)).stdout
     assert "17 │ **Purpose:** Counting visitors" in told
-    assert "recommended: block" in told
+    assert "the policy offers: none; your level: block." in told
     assert "nothing can be enforced yet; begin a tool file: --skeleton buoy-counter" in told
 
 

@@ -188,8 +188,8 @@ def test_a_day_that_can_be_read_in_two_ways_is_said():
 
 # --- Twenty policies of others --------------------------------------------------------------------
 # Which of our tools each names, and the host of the opt-out link it gives, read by a person. A tool
-# counts as named where the text names it, or says that the site uses the operator's plug-in, pixel or
-# embedded content; not where it only speaks of a company or of the site's own page there.
+# counts as named where the text names it, or says that the site uses the operator's plug-in, pixel
+# or embedded content; not where it only speaks of a company or of the site's own page there.
 
 MISSED = {"facebook-like", "twitter-widget"}
 """Of one document: names of networks run together without a space between."""

@@ -42,8 +42,8 @@ def test_a_file_reads_as_if_written_by_hand():
         'terms = { state = "absent" }\n',
         "[tool.limits]\n",
         "since = 2017-04-01\n",
-        'text = """\nWhat you answer.\nOn a telephone it also asks where to send the questions; that is',
-        "# Found by a heading that declares it as a tool (certain); no tool file recognises it yet.\n",
+        'text = """\nWhat you answer.\nOn a telephone it also asks where to send the questions; ',
+        "# Found by a heading that declares it as a tool (certain); no tool file recognises it",
         '# It also says under "Retention", on line 133: Retention: Two years.\n',
         "# reviewed = 2026-11-24",
     ):

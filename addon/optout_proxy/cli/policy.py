@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from optout_proxy import shipped
+from optout_proxy.cli import options
 from optout_proxy.errors import InputError, OptoutError
 from optout_proxy.importer import MOST_BYTES, as_json, import_document
 from optout_proxy.importer.compare import compare
@@ -18,6 +19,7 @@ from optout_proxy.importer.policy import as_policy
 from optout_proxy.importer.reviewed import merged
 from optout_proxy.importer.skeleton import skeleton
 from optout_proxy.importer.written import written
+from optout_proxy.registry import load_settings_only
 from optout_proxy.registry.policy_file import Policy, load_policy
 from optout_proxy.registry.toml_table import is_host
 from optout_proxy.registry.tool_file import ToolFile, load_all
@@ -25,6 +27,7 @@ from optout_proxy.registry.tool_file import ToolFile, load_all
 if TYPE_CHECKING:
     from optout_proxy.importer.compare import Change
     from optout_proxy.importer.imported import Imported
+    from optout_proxy.model import Level
 
 
 @click.group()
@@ -43,8 +46,14 @@ def command() -> None:
 @click.option("--json", "as_json_", is_flag=True, help="One JSON object.")
 @click.option("--site", help="The site it covers, where the document does not say.")
 @click.option("--skeleton", "tool", help="Print the beginning of a tool file for this tool.")
+@options.config
 def import_(
-    file: Path, output: Path | None, as_json_: bool, site: str | None, tool: str | None
+    file: Path,
+    output: Path | None,
+    as_json_: bool,
+    site: str | None,
+    tool: str | None,
+    config: Path | None,
 ) -> None:
     """Read the policy in FILE (HTML, Markdown or text): its tools and how to opt out of each."""
     if site and not is_host(site):
@@ -54,15 +63,13 @@ def import_(
     if tool:
         click.echo(skeleton(imported, tool, _today()), nl=False)
         return
-    shown: tuple[str, ...] = ()
-    if output:
-        shown = _write(imported, output)
+    shown = _write(imported, output) if output else ()
     if as_json_:
         click.echo(msgspec.json.format(msgspec.json.encode(as_json(imported))))
         return
     from optout_proxy.cli.policy_view import show  # noqa: PLC0415 - rich takes a while
 
-    show(imported, tool_files)
+    show(imported, tool_files, _levels(config))
     for line in shown:
         click.echo(line)
 
@@ -71,31 +78,39 @@ def import_(
 @click.argument("old", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path))
 @click.option("--json", "as_json_", is_flag=True, help="A JSON list.")
-def diff(old: Path, new: Path, as_json_: bool) -> None:
+@options.config
+def diff(old: Path, new: Path, as_json_: bool, config: Path | None) -> None:
     """Say what changes from OLD to NEW, each a document or a policy file.
 
     Exit 1 when something needs a decision.
     """
     tool_files = _tool_files()
-    changes = compare(
-        _policy(old, tool_files), _policy(new, tool_files), _is_ours(old) != _is_ours(new)
-    )
+    apart = _is_ours(old) != _is_ours(new)
+    changes = compare(_policy(old, tool_files), _policy(new, tool_files), wording_differs=apart)
     if as_json_:
         click.echo(msgspec.json.format(msgspec.json.encode(changes)))
     else:
-        _print(changes)
+        _print(changes, _levels(config))
     sys.exit(1 if any(change.risk == "decide" for change in changes) else 0)
 
 
-def _print(changes: tuple[Change, ...]) -> None:
+def _print(changes: tuple[Change, ...], levels: dict[str, Level]) -> None:
     if not changes:
         click.echo("Nothing changes.")
         return
     for change in changes:
-        click.echo(f"{change.risk:<7} {change.about:<20} {change.what}")
+        level = levels.get(change.about)
+        yours = f" (your level: {level})" if level and change.risk == "decide" else ""
+        what = "".join(letter if letter.isprintable() else " " for letter in change.what)
+        click.echo(f"{change.risk:<7} {change.about:<20} {what}{yours}")
     decisions = sum(change.risk == "decide" for change in changes)
     said = f"{decisions} of them need" if decisions != 1 else "1 of them needs"
     click.echo(f"\n{len(changes)} changes; {said} a decision.")
+
+
+def _levels(config: Path | None) -> dict[str, Level]:
+    """The levels that the user chose, to show beside what a policy says."""
+    return dict(load_settings_only(config).opt_out)
 
 
 def _tool_files() -> dict[str, ToolFile]:

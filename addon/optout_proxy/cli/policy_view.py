@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from optout_proxy.importer.imported import Entry, Imported
+    from optout_proxy.model import Level
     from optout_proxy.registry.policy_file import Field, Lines, OptOut
     from optout_proxy.registry.tool_file import ToolFile
 
@@ -20,10 +21,12 @@ _MOST_LINES: Final = 3
 _LONGEST: Final = 240
 
 
-def show(imported: Imported, tool_files: Mapping[str, ToolFile]) -> None:
+def show(
+    imported: Imported, tool_files: Mapping[str, ToolFile], levels: Mapping[str, Level]
+) -> None:
     """Print an import for the person who reviews it. Text from a document is never markup."""
     console = Console(highlight=False)
-    for line in (*_head(imported), *_tools(imported, tool_files), *_rest(imported)):
+    for line in (*_head(imported), *_tools(imported, tool_files, levels), *_rest(imported)):
         console.print(line, soft_wrap=True)
 
 
@@ -40,7 +43,9 @@ def _head(imported: Imported) -> Iterator[Text]:
         yield Text(f"changes are announced {changes.notice_days} days ahead ({_on(changes.lines)})")
 
 
-def _tools(imported: Imported, tool_files: Mapping[str, ToolFile]) -> Iterator[Text]:
+def _tools(
+    imported: Imported, tool_files: Mapping[str, ToolFile], levels: Mapping[str, Level]
+) -> Iterator[Text]:
     if not imported.entries:
         yield Text("\nIt declares no tools, as far as can be told from its text.")
         return
@@ -49,12 +54,15 @@ def _tools(imported: Imported, tool_files: Mapping[str, ToolFile]) -> Iterator[T
         f"\n{len(imported.entries)} tools, {unknown} of them declared and not recognisable yet"
     )
     for entry in imported.entries:
-        yield from _tool(entry, imported, tool_files.get(entry.tool.id))
+        file = tool_files.get(entry.tool.id)
+        yield from _tool(entry, imported)
+        said = _enforced(entry, file, levels.get(entry.tool.id))
+        yield Text(f"  → {said}", "green" if file else "yellow")
 
 
-def _tool(entry: Entry, imported: Imported, file: ToolFile | None) -> Iterator[Text]:
+def _tool(entry: Entry, imported: Imported) -> Iterator[Text]:
     tool = entry.tool
-    known = "" if file else "  no tool file yet"
+    known = "" if entry.recognised else "  no tool file yet"
     yield Text.assemble(
         "\n", (_seen(tool.name), "bold"), f"  {tool.id}  {_on(tool.lines)}", (known, "yellow")
     )
@@ -69,7 +77,6 @@ def _tool(entry: Entry, imported: Imported, file: ToolFile | None) -> Iterator[T
         yield Text(
             _seen(f"  again        {_on(other.lines)}, as {other.label}  {other.text}"), "dim"
         )
-    yield Text(f"  → {_enforced(entry, file)}", "green" if file else "yellow")
 
 
 def _field(name: str, field: Field | OptOut, imported: Imported) -> Iterator[Text]:
@@ -99,13 +106,14 @@ def _quoted(lines: Lines, imported: Imported) -> Iterator[Text]:
         told += 1
 
 
-def _enforced(entry: Entry, file: ToolFile | None) -> str:
+def _enforced(entry: Entry, file: ToolFile | None, level: Level | None) -> str:
     """What enforcement will do about a tool, whatever the policy offers."""
     if not file:
         return f"nothing can be enforced yet; begin a tool file: --skeleton {entry.tool.id}"
     express = file.tool.express
     offered = ", ".join(entry.tool.opt_out.kinds) or entry.tool.opt_out.state
-    return f"the policy offers: {offered}; recommended: {file.tool.recommended}. {express.says}"
+    chosen = f"your level: {level}" if level else f"recommended: {file.tool.recommended}"
+    return f"the policy offers: {offered}; {chosen}. {express.says}"
 
 
 def _rest(imported: Imported) -> Iterator[Text]:

@@ -75,7 +75,7 @@ _KEEPS: Final = re.compile(
 )
 
 
-def compare(old: Policy, new: Policy, wording_differs: bool = False) -> tuple[Change, ...]:
+def compare(old: Policy, new: Policy, *, wording_differs: bool = False) -> tuple[Change, ...]:
     """Every change, what needs a decision first.
 
     `wording_differs`: one of the two is in our words, the other in the document's; then texts are
