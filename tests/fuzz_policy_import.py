@@ -16,7 +16,7 @@ import time
 import traceback
 from pathlib import Path
 
-from policy_promises import hold
+from policy_promises import hold, hold_again
 
 HERE = Path(__file__).resolve().parent
 CORPORA = HERE.parent.parent / "shared" / "corpora"
@@ -97,12 +97,17 @@ def main(minutes: float, seed: int) -> int:
     folder = Path(tempfile.gettempdir()) / "fuzz-policy-import"
     until = time.monotonic() + minutes * 60
     fed = findings = 0
+    last = None
+    scratch = Path(tempfile.mkdtemp()) / "policy.toml"
     slowest = 0.0
     while time.monotonic() < until:
         raw = mutated(rng, pool)
         start = time.process_time()
         try:
-            hold(raw, rng.choice(("a.html", "a.md", "a.txt")))
+            imported = hold(raw, rng.choice(("a.html", "a.md", "a.txt")))
+            before, last = last, imported or last
+            if imported and before:
+                hold_again(before, imported, scratch)
             took = time.process_time() - start
             assert took < PATIENCE, f"took {took:.1f} s"
             slowest = max(slowest, took)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -10,9 +11,13 @@ from optout_proxy import shipped
 from optout_proxy.errors import InputError
 from optout_proxy.importer import Imported, as_json, import_document
 from optout_proxy.importer.policy import as_policy
+from optout_proxy.importer.reviewed import merged
 from optout_proxy.importer.written import written
 from optout_proxy.registry.policy_file import parse_policy
 from optout_proxy.registry.tool_file import load_all
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TOOL_FILES = {file.tool.id: file for file in load_all(shipped.folder() / "blocklists")}
 TODAY = "2026-11-24"
@@ -39,6 +44,24 @@ def hold(raw: bytes, name: str) -> Imported | None:
     assert parse_policy(text, "shop.toml") == as_policy(imported)
     text.encode()
     return imported
+
+
+def hold_again(before: Imported, after: Imported, file: Path) -> None:
+    """Import one document over the file of another, and check what then stands there."""
+    file.write_text(written(before, TODAY), encoding="utf-8")
+    text, _ = merged(file, after, TODAY)
+    old, new = parse_policy(file.read_text("utf-8"), file), parse_policy(text, file)
+    fresh = as_policy(after)
+    assert sorted(tool.id for tool in new.tools) == sorted(tool.id for tool in fresh.tools)
+    assert (new.source.sha256, new.source.lines) == (fresh.source.sha256, fresh.source.lines)
+    kept = {tool.id: tool for tool in old.tools}
+    for tool in new.tools:
+        if tool.id in kept:
+            assert [it.text for it in tool.fields.values()] == [
+                it.text for it in kept[tool.id].fields.values()
+            ]
+    file.write_text(text, encoding="utf-8")
+    assert merged(file, after, TODAY)[0] == text
 
 
 def _places(imported: Imported) -> None:

@@ -15,7 +15,7 @@ from optout_proxy.importer.policy import as_policy
 from optout_proxy.importer.reviewed import merged
 from optout_proxy.importer.written import written
 from optout_proxy.registry.policy_file import load_policy, parse_policy
-from policy_promises import TODAY, read
+from policy_promises import TODAY, hold_again, read
 
 HERE = Path(__file__).resolve().parent / "policies"
 HARBOR = HERE / "harbor.md"
@@ -130,6 +130,26 @@ def test_what_was_merged_merges_again_without_a_change(reviewed, document):
     once, _ = merged(reviewed, imported, TODAY)
     reviewed.write_text(once, encoding="utf-8")
     assert merged(reviewed, imported, TODAY)[0] == once
+
+
+def test_tools_follow_the_order_of_the_document_with_their_comments(reviewed):
+    start = NEWER.index("#### Tool name: Crazy Egg")
+    end = NEWER.index("#### Tool Name: InVision")
+    before = NEWER.index("#### Tool name: Google Analytics")
+    moved = NEWER[:before] + NEWER[start:end] + NEWER[before:start] + NEWER[end:]
+    text, _ = merged(reviewed, read(moved), TODAY)
+    assert [tool.id for tool in parse_policy(text, "a.toml").tools][:2] == [
+        "crazy-egg",
+        "google-analytics",
+    ]
+    assert 'id = "crazy-egg"            # the heat maps' in text
+
+
+@pytest.mark.parametrize("old", ["harbor.md", "vendors.html", "prose.txt"])
+@pytest.mark.parametrize("new", ["harbor.md", "vendors.html", "prose.txt"])
+def test_any_document_can_be_imported_over_the_file_of_another(old, new, tmp_path):
+    before, after = (read((HERE / name).read_bytes(), name) for name in (old, new))
+    hold_again(before, after, tmp_path / "a.toml")
 
 
 def test_a_file_that_is_no_policy_file_is_left_alone(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -132,7 +134,11 @@ def _policy(path: Path, tool_files: dict[str, ToolFile]) -> Policy:
 
 
 def _read(path: Path) -> bytes:
-    """The bytes of a file, no more than can be a policy."""
+    """The bytes of a file, or of the standard input, no more than can be a policy."""
+    if str(path) == "-":
+        return sys.stdin.buffer.read(MOST_BYTES + 1)
+    if _is_ours(path):
+        raise InputError(path, "is a policy file", right="name the document it was made from")
     try:
         with path.open("rb") as file:
             return file.read(MOST_BYTES + 1)
@@ -155,9 +161,21 @@ def _write(imported: Imported, output: Path) -> tuple[str, ...]:
         text, shown = merged(output, imported, _today())
     else:
         text, shown = written(imported, _today()), ()
+    _replace(output, text)
+    return (*shown, f"\nWritten to {output}.")
+
+
+def _replace(output: Path, text: str) -> None:
+    """Write a file in one step: what a person wrote is never left half written."""
+    real = Path(os.path.realpath(output))
+    draft = real.with_name(f".{real.name}.draft")
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(text, encoding="utf-8", newline="\n")
+        real.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(text, encoding="utf-8", newline="\n")
+        if real.exists():
+            draft.chmod(stat.S_IMODE(real.stat().st_mode))
+        draft.replace(real)
     except OSError as error:
         raise InputError(output, f"cannot be written: {error.strerror}") from None
-    return (*shown, f"\nWritten to {output}.")
+    finally:
+        draft.unlink(missing_ok=True)

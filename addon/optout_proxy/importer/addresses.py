@@ -37,6 +37,8 @@ class Addresses:
     def __init__(self, home: str = "", snapshot: str = "") -> None:
         self.home = home
         """Where the publisher has the document; empty where it does not say."""
+        self.base = re.sub(r"^http:", "https:", home)
+        """What relative addresses are relative to: links lead to the site as it is reached now."""
         self.snapshot = snapshot
         """Where an archive has it."""
         self.refused: dict[int, str] = {}
@@ -67,7 +69,7 @@ class Addresses:
             url = unquote(url) if "%3A" in url[:10].upper() else url
             return self._whole(url, text, archived_as=urljoin("https://web.archive.org/", target))
         lost = re.fullmatch(r"https?://web\.archive\.org(/.*)", target, re.IGNORECASE)
-        if lost and self.home and not lost[1].startswith(("/web/", "/save/")):
+        if lost and self.base and not lost[1].startswith(("/web/", "/save/")):
             return self._whole(lost[1], text, archived_as=target)
         return self._whole(target, text)
 
@@ -76,7 +78,7 @@ class Addresses:
         if url.startswith("//"):
             url = f"https:{url}"
         elif not _SCHEME.match(url):
-            url = _joined(self._base, url)
+            url = _joined(self.base, url)
         if scheme := _SCHEME.match(url):
             url = scheme[0].lower() + url[scheme.end() :]
         if url.startswith("mailto:"):
@@ -84,11 +86,6 @@ class Addresses:
         if not _is_good(url) or (archived_as and not _is_good(archived_as)):
             return None
         return Link(text, url, archived_as=archived_as)
-
-    @property
-    def _base(self) -> str:
-        # Links that an archive damaged lead to the site as it is reached now.
-        return re.sub(r"^http:", "https:", self.home) if self.home else ""
 
     def _refuse(self, target: str, line: int) -> None:
         if len(self.refused) < 100 and line not in self.refused:

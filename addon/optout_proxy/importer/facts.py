@@ -75,7 +75,7 @@ def source_of(document: Document, addresses: Addresses) -> Source:
 
 def sites_of(addresses: Addresses, blocks: Sequence[Block]) -> tuple[str, ...]:
     """The sites a policy covers: the publisher's, and its own other hosts that it names as such."""
-    home = _home(addresses, blocks) or _site_in_title(blocks)
+    home = _home(addresses, blocks) or site_in_title(blocks)
     if not home or not is_host(home):
         return ()
     found = [home]
@@ -99,7 +99,7 @@ def _home(addresses: Addresses, blocks: Sequence[Block]) -> str:
     return site if any(called.search(block.text) for block in blocks[:60]) else host
 
 
-def _site_in_title(blocks: Sequence[Block]) -> str:
+def site_in_title(blocks: Sequence[Block]) -> str:
     """The domain that a title gives: "Privacy policy | Shop.example"."""
     for block in blocks[:20]:
         if block.kind == "heading" and _TITLE.search(block.text):

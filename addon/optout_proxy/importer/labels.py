@@ -64,12 +64,14 @@ LABELS: Final[dict[str, tuple[str, ...]]] = {
     "notes": ("special notes", "special note", "notes", "remarks", "further notes"),
 }
 NAME_LABELS: Final = (
-    *("tool", "tool name", "name", "name of tool", "name of cookie", "name of social plug-in"),
-    *("cookie", "cookie name", "cookies", "provider", "service provider", "service"),
+    *("tool", "tool name", "name", "name of tool", "name of social plug-in"),
+    *("provider", "service provider", "service", "provided by", "set by", "placed by"),
     *("vendor", "vendor name", "third party", "company", "partner", "technology", "plug-in"),
     *("third party service", "party", "who"),
 )
 """What a column is called that names the tool of each row."""
+COOKIE_LABELS: Final = ("cookie", "cookies", "cookie name", "name of cookie", "name of the cookie")
+"""What a column is called that names a cookie: a tool's, or one of the site's own."""
 
 _NOT_APPLICABLE: Final = frozenset(
     {"n/a", "n.a", "na", "none", "not applicable", "nil", "-", "--", "\u2013", "\u2014", "n / a"}
@@ -89,6 +91,7 @@ _ANY: Final = "|".join(f"(?P<{name}>{_pattern(labels)})" for name, labels in LAB
 _LABEL: Final = re.compile(_ANY, re.IGNORECASE)
 _LABELLED: Final = re.compile(rf"(?:{_ANY})\s{{0,3}}[:\uff1a]\s{{0,3}}", re.IGNORECASE)
 _NAME: Final = re.compile(_pattern(NAME_LABELS), re.IGNORECASE)
+_COOKIE: Final = re.compile(_pattern(COOKIE_LABELS), re.IGNORECASE)
 TOOL_NAME: Final = re.compile(
     r"(?:name of (?:the )?tool|tool name)\s{0,3}[:\uff1a]\s{0,3}", re.IGNORECASE
 )
@@ -109,12 +112,14 @@ def label_alone(text: str) -> str | None:
 
 
 def column_of(text: str) -> str | None:
-    """What a column holds: a field, `name`, or something of no interest."""
+    """What a column holds: a field, `name`, `cookie`, or something of no interest."""
     text = text.strip().rstrip(":?").rstrip()
     if field := label_alone(text):
         return field
     if _NAME.fullmatch(text):
         return "name"
+    if _COOKIE.fullmatch(text):
+        return "cookie"
     if re.search(
         r"opt[\s-]?out|how (?:to|can i|could i) (?:block|disable|refuse)", text, re.IGNORECASE
     ):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from optout_proxy.importer import facts
-from optout_proxy.importer.addresses import find_addresses
+from optout_proxy.importer.addresses import Addresses, find_addresses
 from optout_proxy.importer.document import parse_document
 from optout_proxy.importer.hypertext import html_blocks
 from optout_proxy.importer.imported import Entry, Extra, Imported
@@ -26,7 +26,6 @@ from optout_proxy.registry.policy_file import DeclaredTool, Field, Policy
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from optout_proxy.importer.addresses import Addresses
     from optout_proxy.importer.blocks import Block
     from optout_proxy.importer.document import Document
     from optout_proxy.registry.tool_file import ToolFile
@@ -48,10 +47,7 @@ def import_policy(
     document: Document, tool_files: Mapping[str, ToolFile], site: str = ""
 ) -> Imported:
     """Read a document: its tools, what it says about itself, and what is odd about it."""
-    addresses = find_addresses(document.text)
-    if site:
-        addresses.home = addresses.home or f"https://{site}/"
-    blocks = blocks_of(document, addresses)
+    addresses, blocks = _blocks(document, site)
     names = Names(tool_files)
     sites = facts.sites_of(addresses, blocks)
     sites = tuple(dict.fromkeys((site, *sites))) if site else sites
@@ -77,6 +73,23 @@ def import_policy(
         warnings=tuple(warnings),
         text=tuple(document.text.split("\n")),
     )
+
+
+def _blocks(document: Document, site: str) -> tuple[Addresses, list[Block]]:
+    """The blocks of a document, and where its links lead from.
+
+    Where it does not say where it was published, its title may name the site: it is read again.
+    """
+    addresses = find_addresses(document.text)
+    if not addresses.base and site:
+        addresses.base = f"https://{site}/"
+    blocks = blocks_of(document, addresses)
+    named = facts.site_in_title(blocks) if not addresses.base else ""
+    if not named:
+        return addresses, blocks
+    addresses = Addresses()
+    addresses.base = f"https://{named}/"
+    return addresses, blocks_of(document, addresses)
 
 
 def blocks_of(document: Document, addresses: Addresses) -> list[Block]:
@@ -149,9 +162,11 @@ def _notes(entries: Iterable[Entry]) -> Iterable[str]:
         if not entry.recognised:
             yield f"{where}: {tool.name} is declared, but not recognisable yet (no tool file)"
         for other in entry.elsewhere:
-            if other.text and other.text != _opt_out_said(entry):
+            differs = other.text and other.text != _opt_out_said(entry)
+            if differs or entry.sure == "certain":
                 places = f"lines {other.lines[0]}-{other.lines[1]}"
-                yield f"{places}: {tool.id} again, as {other.label}; {other.text}"
+                said = f"; {other.text}" if other.text else ""
+                yield f"{places}: {tool.id} again, as {other.label}{said}"
 
 
 def as_policy(imported: Imported) -> Policy:

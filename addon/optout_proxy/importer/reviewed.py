@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     from optout_proxy.registry.policy_file import DeclaredTool, Field, Lines, OptOut, Policy
 
 _TABLE: Final = re.compile(r"\s*\[")
-_OF_TOOL: Final = re.compile(r"\s*\[{1,2}\s*tool\s*\.")
+_PIECES: Final = re.compile(
+    r"""
+      (?P<long> \"{3} (?: \\. | [^\\] )*? \"{3,5} | '{3} .*? '{3,5} )
+    | \" (?: \\. | [^"\\\n] )* \" | ' [^'\n]* ' | \# [^\n]* | .
+    """,
+    re.VERBOSE | re.DOTALL,
+)
 
 
 def merged(path: Path, imported: Imported, today: str) -> tuple[str, tuple[str, ...]]:
@@ -111,7 +117,7 @@ def _updated(text: str, ours: Policy, fresh: Policy, imported: Imported, today: 
         if table["id"] in new:
             _follow_tool(table, new[table["id"]])
     _follow_rest(document, ours, fresh)
-    return _with_new(tomlkit.dumps(document), ours, fresh, imported)
+    return _with_new(_in_order(tomlkit.dumps(document), fresh), ours, fresh, imported)
 
 
 def _follow_source(table: Any, fresh: Policy) -> None:
@@ -186,58 +192,101 @@ def _place(table: Any, key: str, lines: Lines) -> None:
 
 
 def _without_gone(text: str, ours: Policy, fresh: Policy, today: str) -> str:
-    """Turn tools that the document no longer names into comments."""
+    """Turn into comments tools that are gone, and mentions of what is declared as a tool now."""
     held = {tool.id for tool in fresh.tools}
+    gone = [(at, tool.id) for at, tool in enumerate(ours.tools) if tool.id not in held]
+    now_tools = [(at, it.id) for at, it in enumerate(ours.also_mentioned) if it.id in held]
+    for at, name in reversed(now_tools):
+        note = f"{name} is declared as a tool now"
+        text = _commented(text, "also_mentioned", at, f"# {today}: {note}. What stood here:")
+    for at, name in reversed(gone):
+        note = f"the document no longer names {name}"
+        text = _commented(text, "tool", at, f"# {today}: {note}. What stood here:")
+    return text
+
+
+def _commented(text: str, table: str, number: int, note: str) -> str:
     lines = text.split("\n")
-    for number in reversed(range(len(ours.tools))):
-        tool = ours.tools[number]
-        if tool.id not in held:
-            start, end = _block(text, lines, number)
-            note = f"# {today}: the document no longer names {tool.id}. What stood here:"
-            lines[start:end] = [note, *(f"# {line}".rstrip() for line in lines[start:end])]
+    start, end = _block(text, lines, table, number)
+    lines[start:end] = [note, *(f"# {line}".rstrip() for line in lines[start:end])]
     return "\n".join(lines)
 
 
-def _block(text: str, lines: list[str], number: int) -> tuple[int, int]:
-    """First and last line of a `[[tool]]`, from 0, without what introduces the next table."""
-    start = line_of(text, ("tool", number)) - 1
+def _block(text: str, lines: list[str], table: str, number: int) -> tuple[int, int]:
+    """First and last line of a `[[table]]`, from 0, with the comment right above it.
+
+    What introduces the next table is not part of it.
+    """
+    inside = _inside_strings(text)
+    within = re.compile(rf"\s*\[{{1,2}}\s*{table}\s*\.")
+    start = line_of(text, (table, number)) - 1
     end = start + 1
-    while end < len(lines) and (not _TABLE.match(lines[end]) or _OF_TOOL.match(lines[end])):
+    while end < len(lines) and (
+        end in inside or not _TABLE.match(lines[end]) or within.match(lines[end])
+    ):
         end += 1
-    while end > start + 1 and (not lines[end - 1].strip() or lines[end - 1].startswith("#")):
+    while end > start + 1 and end - 1 not in inside and _says_nothing(lines[end - 1]):
         end -= 1
+    while start and start - 1 not in inside and lines[start - 1].startswith("#"):
+        start -= 1
     return start, end
+
+
+def _says_nothing(line: str) -> bool:
+    return not line.strip() or line.startswith("#")
+
+
+def _inside_strings(text: str) -> frozenset[int]:
+    """Lines, from 0, that begin inside a text of several lines."""
+    found: set[int] = set()
+    line = 0
+    for piece in _PIECES.finditer(text):
+        breaks = piece.group().count("\n")
+        if breaks and piece.lastgroup == "long":
+            found.update(range(line + 1, line + breaks + 1))
+        line += breaks
+    return frozenset(found)
+
+
+def _in_order(text: str, fresh: Policy) -> str:
+    """Put the tools of a file in the order of the document; what stands between them stays."""
+    order = {tool.id: number for number, tool in enumerate(fresh.tools)}
+    places = [order[table["id"]] for table in tomlkit.parse(text).get("tool", [])]
+    if places == sorted(places):
+        return text
+    lines = text.split("\n")
+    spans = [_block(text, lines, "tool", number) for number in range(len(places))]
+    blocks = [lines[start:end] for start, end in spans]
+    sorted_blocks = [blocks[places.index(place)] for place in sorted(places)]
+    for (start, end), block in reversed(list(zip(spans, sorted_blocks, strict=True))):
+        lines[start:end] = block
+    return "\n".join(lines)
 
 
 def _with_new(text: str, ours: Policy, fresh: Policy, imported: Imported) -> str:
     """Put in tools that the file does not have yet, where the document has them."""
     known = {tool.id for tool in ours.tools}
-    for entry, tool in zip(imported.entries, fresh.tools, strict=True):
+    for number, (entry, tool) in enumerate(zip(imported.entries, fresh.tools, strict=True)):
         if tool.id in known:
             continue
         lines = text.split("\n")
-        order = [it["id"] for it in tomlkit.parse(text).get("tool", [])]
-        before = [it.id for it in fresh.tools if it.lines[0] <= tool.lines[0] and it.id in order]
-        at = (
-            _block(text, lines, order.index(before[-1]))[1]
-            if before
-            else _before_first(text, lines)
-        )
+        held = [table["id"] for table in tomlkit.parse(text).get("tool", [])]
+        before = [held.index(it.id) for it in fresh.tools[:number] if it.id in held]
+        at = _block(text, lines, "tool", max(before))[1] if before else _before_first(text, lines)
         block = tool_block(entry, tool).split("\n")
-        around = ["", "", *block] if before else [*block, "", ""]
-        lines[at:at] = around
+        lines[at:at] = ["", "", *block] if before else [*block, "", ""]
         text = "\n".join(lines)
     return text
 
 
 def _before_first(text: str, lines: list[str]) -> int:
-    """Where the first tool of a file goes: before its tools, else at its end."""
-    if re.search(r"^\s*\[\[\s*tool\s*\]\]", text, re.MULTILINE):
-        return line_of(text, ("tool", 0)) - 1
-    rest = (
-        n for n, line in enumerate(lines) if re.match(r"\s*\[\[\s*(also_mentioned|statement)", line)
-    )
-    at = next(rest, len(lines))
-    while at and lines[at - 1].startswith("#"):
-        at -= 1
-    return at
+    """Where the first tool of a file goes: before its tools, else before what follows them."""
+    tables = tomlkit.parse(text)
+    for name in ("tool", "also_mentioned", "statement"):
+        if name in tables:
+            at = line_of(text, (name, 0)) - 1
+            inside = _inside_strings(text)
+            while at and at - 1 not in inside and lines[at - 1].startswith("#"):
+                at -= 1
+            return at
+    return len(lines)

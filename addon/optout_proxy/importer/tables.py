@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from optout_proxy.importer.fields import Part
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
     from optout_proxy.importer.imported import Entry
 
 type Columns = list[str | None]
-"""What each column holds: `name`, a field, or something of no interest."""
+"""What each column holds: `name`, `cookie`, a field, or something of no interest."""
 
+_OWN: Final = re.compile(
+    r"(?:first[ -]party|own|our own|us|we|ourselves|this (?:web)?site|internal|n/?a|-|)",
+    re.IGNORECASE,
+)
 _MOST_COLUMNS: Final = 10
 _ADDRESSED: Final = ("privacy_policy", "opt_out", "terms")
 
@@ -27,29 +32,48 @@ def table_entries(outline: Outline) -> Iterator[Entry]:
     """An entry a row, where a row names a known tool or the columns say what they hold."""
     yield from _flat_entries(outline)
     columns: Columns = []
+    is_plug_in = False
     for number, block in enumerate(outline.blocks):
         if block.kind != "row":
             columns = []
         elif block.is_header or (not columns and _columns(block)):
-            columns = _columns(block)
+            columns, is_plug_in = _columns(block), bool(PLUG_IN.search(block.text))
             outline.claimed.add(number)
-        elif entry := _row(outline, block, columns):
+        elif entry := _row(outline, block, columns, is_plug_in=is_plug_in):
             outline.claimed.add(number)
             yield entry
 
 
-def _row(outline: Outline, block: Block, columns: Columns) -> Entry | None:
-    at = columns.index("name") if "name" in columns else 0
-    name = tidy(block.cells[at].text) if at < len(block.cells) else ""
-    tool_id = outline.names.tool_of(name)
-    told = sum(column in FIELDS for column in columns)
-    if not name or len(name) > 100 or not (tool_id or ("name" in columns and told)):
+def _row(outline: Outline, block: Block, columns: Columns, *, is_plug_in: bool) -> Entry | None:
+    told = any(column in FIELDS for column in columns)
+    name, tool_id = _named(outline, block, columns, is_plug_in=is_plug_in)
+    if not name or not (tool_id or told):
         return None
     if told:
         values, found = _cells(block, columns), "a row of a table, its columns named"
     else:
         values, found = whole_values(block, 0), "a row of a table"
     return outline.entry(tool_id, name, (block,), values, (found, "likely"))
+
+
+def _named(
+    outline: Outline, block: Block, columns: Columns, *, is_plug_in: bool
+) -> tuple[str, str | None]:
+    """What a row is about: a known tool, else what the column for names holds."""
+    pairs = list(zip(columns, block.cells, strict=False)) or [("cookie", block.cells[0])]
+    names = [tidy(cell.text) for column, cell in pairs if column == "name"]
+    cookies = [tidy(cell.text) for column, cell in pairs if column == "cookie"]
+    for name in (*names, *cookies):
+        brand = outline.names.brand_of(name) if is_plug_in else None
+        if tool_id := outline.names.tool_of(name) or brand:
+            return name, tool_id
+    # A cookie that no known tool sets may be the site's own.
+    strangers = (name for name in names if 0 < len(name) <= 100 and not _is_own(outline, name))
+    return next(strangers, ""), None
+
+
+def _is_own(outline: Outline, name: str) -> bool:
+    return _OWN.fullmatch(name) is not None or name.lower().removeprefix("www.") in outline.own
 
 
 def _columns(block: Block) -> Columns:
@@ -74,7 +98,7 @@ def _flat_entries(outline: Outline) -> Iterator[Entry]:
         rows = _flat_rows(outline.blocks, at, columns)
         if len(rows) < 2:
             continue
-        head = outline.blocks[start + columns.index("name")]
+        head = outline.blocks[start]
         outline.claimed.update(range(at, at + len(rows) * len(columns)))
         for cells in rows:
             yield _flat_row(outline, cells, columns, is_plug_in=bool(PLUG_IN.search(head.text)))
@@ -110,7 +134,7 @@ def _flat_columns(blocks: Sequence[Block]) -> Columns:
     for block in blocks:
         is_head = block.kind != "row" and len(block.text) < 60 and not block.rich.links
         column = column_of(block.text) if is_head else None
-        if not is_head or (not columns and column != "name"):
+        if not is_head or (not columns and column not in ("name", "cookie")):
             break
         columns.append(column)
     while columns and columns[-1] is None:
