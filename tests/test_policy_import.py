@@ -245,7 +245,13 @@ def clothes(text: str) -> Iterator[tuple[str, str, bytes]]:
     )
     yield "marks that are not seen", "a.md", shy.encode()
     yield "a page without ends", "a.html", as_html(text).replace("</p>", "").encode()
+    yield "a layout table", "a.html", _in_a_table(as_html(text))
     yield "upper-case tags", "a.html", as_html(text).replace("<h4>", "<H4 CLASS=x>").encode()
+
+
+def _in_a_table(page: str) -> bytes:
+    page = page.replace("</script>", "</script><table><tr><td>menu<td>")
+    return page.replace("</body>", "</table></body>").encode()
 
 
 def said(imported: Imported) -> object:
@@ -298,6 +304,18 @@ def test_windows_letters_are_read_and_said():
     imported = read(raw)
     assert "is not UTF-8: the document was read as windows-1252" in imported.warnings[0]
     assert list(tools(imported)) == list(STATES)
+
+
+def test_a_layout_table_without_headings_is_read_as_its_paragraphs():
+    body = (
+        "<p><b>Tool name: Crazy Egg</b></p><p>Purpose: Heat.</p><p>Opt-out: N/A</p><p>Notes: x</p>"
+    )
+    found = tools(
+        read(f"<html><body><table><tr><td>menu<td>{body}</table></body></html>", "a.html")
+    )
+    assert list(found) == ["crazy-egg"]
+    tool = found["crazy-egg"]
+    assert (tool.purpose.text, tool.opt_out.state, tool.notes.text) == ("Heat.", "na", "x")
 
 
 @pytest.mark.parametrize(
@@ -439,6 +457,9 @@ def test_a_skeleton_of_a_tool_file_is_ready_for_what_must_be_found_out(tmp_path)
         (("import", str(HARBOR), "--skeleton", "bouy-counter"), 'did you mean "buoy-counter"?'),
         (("import", str(HARBOR), "--site", "https://harbor.example/"), "write it as shop.example"),
         (("diff", "/no/such/file", str(HARBOR)), "there is no such file"),
+        (("diff", str(HARBOR), str(HARBOR), "--config", "/no/such/file"), "there is no such file"),
+        (("import", str(HARBOR), "--config", str(HARBOR), "--json"), "this is no TOML"),
+        (("import", str(OURS)), "is a policy file"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_exit_2(words, what, monkeypatch, capsys):

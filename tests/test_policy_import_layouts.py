@@ -105,6 +105,7 @@ def test_running_text_says_since_when_it_holds_and_how_it_changes():
         "We use nothing.",
         "We do not use Google Analytics.",
         "This site no longer uses Crazy Egg or Google Analytics.",
+        "Google Analytics is not used here. Crazy Egg is no longer in use.",
         "We cannot foresee everything, and have no invision of it.",
         "Follow us on Facebook and Twitter.",
         "Our Facebook page is run by Facebook. See the Twitter Privacy Policy.",
@@ -116,6 +117,19 @@ def test_running_text_says_since_when_it_holds_and_how_it_changes():
 )
 def test_a_text_that_declares_no_tool_gives_none(text):
     assert found(text) == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We do not use cookies, but we use Google Analytics.",
+        "We never combine data using Google Analytics.",
+        "We do not use your name. We use Google Analytics.",
+        "Google Analytics is used, not only here.",
+    ],
+)
+def test_a_denial_is_about_what_it_denies(text):
+    assert list(found(text)) == ["google-analytics"]
 
 
 @pytest.mark.parametrize(

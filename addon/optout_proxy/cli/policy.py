@@ -60,7 +60,7 @@ def import_(
     """Read the policy in FILE (HTML, Markdown or text): its tools and how to opt out of each."""
     if site and not is_host(site):
         raise InputError(file, f"--site {site} is no host", right="write it as shop.example")
-    tool_files = _tool_files()
+    tool_files, levels = _tool_files(), _levels(config)
     imported = import_document(_read(file), str(file), tool_files, site or "")
     if tool:
         click.echo(skeleton(imported, tool, _today()), nl=False)
@@ -71,7 +71,7 @@ def import_(
         return
     from optout_proxy.cli.policy_view import show  # noqa: PLC0415 - rich takes a while
 
-    show(imported, tool_files, _levels(config))
+    show(imported, tool_files, levels)
     for line in shown:
         click.echo(line)
 
@@ -86,13 +86,13 @@ def diff(old: Path, new: Path, as_json_: bool, config: Path | None) -> None:
 
     Exit 1 when something needs a decision.
     """
-    tool_files = _tool_files()
+    tool_files, levels = _tool_files(), _levels(config)
     apart = _is_ours(old) != _is_ours(new)
     changes = compare(_policy(old, tool_files), _policy(new, tool_files), wording_differs=apart)
     if as_json_:
         click.echo(msgspec.json.format(msgspec.json.encode(changes)))
     else:
-        _print(changes, _levels(config))
+        _print(changes, levels)
     sys.exit(1 if any(change.risk == "decide" for change in changes) else 0)
 
 

@@ -12,7 +12,7 @@ import re
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Final
 
-from optout_proxy.importer.blocks import Block, Kind, bounded, row
+from optout_proxy.importer.blocks import Block, Kind, bounded, joined, row
 from optout_proxy.importer.document import MOST_TAGS, MOST_TEXT, too_much
 from optout_proxy.importer.inline import Builder, Rich
 
@@ -43,6 +43,8 @@ _UNSEEN: Final = frozenset(
 )
 _LONGEST_TAG: Final = 100_000
 _MOST_CELLS: Final = 50
+_MOST_PARAGRAPHS: Final = 3
+"""In one cell: a table with more is there for the layout."""
 _TAG: Final = re.compile(
     r"""</?[a-zA-Z][^\s/>]*+ (?: [^>="']++ | =\s*+ (?: "[^"]*+" | '[^']*+' )? | ["'] )*+ >""",
     re.VERBOSE,
@@ -172,6 +174,7 @@ class _Reader:
         self._row_start = 0
         self._only_heads = True
         self._in_cell = False
+        self._parts: list[list[Block]] = [[]]
 
     def take(self) -> list[Block]:
         """The blocks that ended since it was asked last."""
@@ -210,11 +213,17 @@ class _Reader:
             self._end_row(line)
             if name == "tr" and not closing:
                 self._cells, self._row_start, self._only_heads = [], line, True
-        elif name in _CELLS and self._cells is not None:
-            self._cell(name, closing, line)
         elif self._cells is None:
             self.flush(line)
             self._begin(name, closing)
+        elif name in _CELLS:
+            self._cell(name, closing, line)
+        elif name in _HEADINGS and not closing:
+            # A table that holds headings is there for the layout.
+            self._dissolve(line)
+            self._begin(name, closing)
+        elif name == "p":
+            self._end_part(line)
         else:
             self._builder.write(" ")
 
@@ -235,10 +244,21 @@ class _Reader:
             self._in_cell = True
             self._only_heads = self._only_heads and name == "th"
 
+    def _end_part(self, line: int) -> None:
+        """End a paragraph inside a cell."""
+        if self._start and self._in_cell:
+            lines = (self._start, max(self._start, self._last))
+            self._parts[-1].append(Block("text", self._builder.finish(self._start), lines))
+        elif self._in_cell and not self._builder.is_empty:
+            self._parts[-1].append(Block("text", self._builder.finish(line), (line, line)))
+        self._reset()
+
     def _end_cell(self, line: int) -> None:
         """End the cell being read: its end tag may be left out."""
         if self._in_cell and self._cells is not None and len(self._cells) < _MOST_CELLS:
-            self._cells.append(self._builder.finish(line))
+            self._end_part(line)
+            self._cells.append(joined([part.rich for part in self._parts[-1]], " "))
+        self._parts.append([])
         self._in_cell = False
         self._reset()
 
@@ -247,11 +267,19 @@ class _Reader:
             self.flush(line)
             return
         self._end_cell(line)
-        if any(cell.text for cell in self._cells):
+        if any(len(parts) > _MOST_PARAGRAPHS for parts in self._parts):
+            self._dissolve(line)
+        elif any(cell.text for cell in self._cells):
             heads = self._only_heads and len(self._cells) > 1
             end = max(self._row_start, self._last)
             self._made.append(row(self._cells, (self._row_start, end), is_header=heads))
-        self._cells = None
+        self._cells, self._parts = None, [[]]
+
+    def _dissolve(self, line: int) -> None:
+        """Make paragraphs of a row that is none, and of whatever comes after in its table."""
+        self._end_cell(line)
+        self._made += [part for parts in self._parts for part in parts]
+        self._cells, self._parts = None, [[]]
 
     def flush(self, line: int) -> None:
         """End the block being read."""

@@ -19,7 +19,14 @@ _EMBEDDED: Final = r"(?:content|posts?|feeds?|timelines?|tweets?)"
 _PLUG_INS: Final = re.compile(r"\bsocial[\s\w-]{0,20}\bplug[\s-]?ins?\b", re.IGNORECASE)
 _NOT_USED: Final = re.compile(
     r"\b(?:(?:do|does|did|will|would)(?: not|n't)|no longer|never|not)"
-    r"(?:\s+\w+){0,2}?\s+(?:us(?:e|es|ed|ing)|employ\w*|work)\b[^.;]*$",
+    r"(?: currently| yet| any longer)? (?:use[sd]?|using|employ\w*|work with)\b"
+    # "We do not use cookies, but we use …" denies nothing of what comes after.
+    r"(?:(?!\b(?:but|however|though|although|except|instead|only|we)\b)[^.;])*$",
+    re.IGNORECASE,
+)
+_IS_NOT_USED: Final = re.compile(
+    r"\W{0,3}(?:is|are|was|were) (?:not|no longer|never)"
+    r"(?: currently)? (?:in use|used|active|employed)\b",
     re.IGNORECASE,
 )
 
@@ -70,12 +77,12 @@ class Names:
     def find(self, text: str, *, headed: bool = False) -> list[Named]:
         """Every tool a text names, in order; `headed`: the text is itself the name of something."""
         found = (self._named(match, headed) for match in self._pattern.finditer(text))
-        return [it for it in found if it and not (not headed and _is_denied(text, it.start))]
+        return [it for it in found if it and not _is_denied(text, it.start, it.end)]
 
     def networks(self, text: str) -> list[Named]:
         """The social networks named by a paragraph that is about social plug-ins."""
         about = _PLUG_INS.search(text)
-        if not about or _is_denied(text, about.start()):
+        if not about or _is_denied(text, about.start(), about.end()):
             return []
         found: dict[str, Named] = {}
         for match in re.finditer(r"(?<![\w@./-])[A-Z]\w+", text):
@@ -124,9 +131,10 @@ def _key(name: str) -> str:
     return "".join(re.findall(r"\w", name.casefold()))
 
 
-def _is_denied(text: str, at: int) -> bool:
+def _is_denied(text: str, start: int, end: int) -> bool:
     """Whether the sentence says that the tool is not used."""
-    return bool(_NOT_USED.search(text[max(0, at - 80) : at]))
+    before = text[max(0, start - 80) : start]
+    return bool(_NOT_USED.search(before) or _IS_NOT_USED.match(text, end))
 
 
 def tidy(name: str) -> str:
