@@ -97,6 +97,73 @@ def test_running_text_says_since_when_it_holds_and_how_it_changes():
     assert imported.contact.links[0].url == "mailto:keeper@tides.example"
 
 
+LISTED = """\
+# Cookie policy of Bakery.example
+
+We use the following providers:
+
+* **Google Analytics** \u2013 counts. [Opt out](https://tools.google.com/dlpage/gaoptout)
+* **Oven Watch** \u2013 records. [Opt out](https://oven.example/opt-out)
+* **Meta Pixel** \u2013 ads. Change your [ad preferences](https://www.facebook.com/adpreferences).
+
+| Service | What it does | Opt-out |
+|:--|:--|:--|
+| Crazy Egg | Heat | [link](https://www.crazyegg.com/opt-out) |
+| Flour Power | Chat | n/a |
+
+We embed Twitter timelines.
+"""
+
+
+def test_a_list_that_is_introduced_as_one_of_tools_gives_unknown_ones_too():
+    assert found(LISTED, "a.md") == {
+        "google-analytics": (
+            "likely", "a line of a list", ("link",), ["https://tools.google.com/dlpage/gaoptout"],
+        ),
+        "oven-watch": (
+            "possible", "a line of a list", ("link",), ["https://oven.example/opt-out"],
+        ),
+        "facebook-pixel": (
+            "likely", "a line of a list", ("link", "login"),
+            ["https://www.facebook.com/adpreferences"],
+        ),
+        "crazy-egg": (
+            "likely", "a row of a table, its columns named", ("link", "cookie"),
+            ["https://www.crazyegg.com/opt-out"],
+        ),
+        "flour-power": ("likely", "a row of a table, its columns named", ("none",), []),
+        "twitter-widget": ("possible", "a sentence that names it", (), []),
+    }  # fmt: skip
+
+
+def test_each_tool_of_a_paragraph_gets_the_links_that_are_about_it():
+    text = (
+        "We use Google Analytics, the Facebook pixel and Crazy Egg. To opt out of Google Analytics "
+        "see https://tools.google.com/dlpage/gaoptout; for Crazy Egg see "
+        "https://www.crazyegg.com/opt-out. Ads: https://adssettings.google.com/."
+    )
+    assert {name: links for name, (*_, links) in found(text).items()} == {
+        "google-analytics": ["https://tools.google.com/dlpage/gaoptout"],
+        "facebook-pixel": [],
+        "crazy-egg": ["https://www.crazyegg.com/opt-out"],
+    }
+
+
+def test_a_table_of_cookies_gives_their_tools_and_not_the_sites_own():
+    page = """<html><body><h1>Privacy</h1><table>
+    <tr><th>Cookie</th><th>Provider</th><th>Purpose</th></tr>
+    <tr><td>_ga</td><td>Google Analytics</td><td>Counts</td></tr>
+    <tr><td>_gid</td><td>Google Analytics</td><td>Counts too</td></tr>
+    <tr><td>basket</td><td>First party</td><td>Bread</td></tr>
+    <tr><td>_oven</td><td>Oven Watch</td><td>Warmth</td></tr></table>
+    <table><tr><th>Cookie<th>Purpose<tr><td>abc<td>x<tr><td>Crazy Egg<td>y</table></body></html>"""
+    imported = read(page, "a.html")
+    assert [entry.tool.id for entry in imported.entries] == [
+        "google-analytics", "oven-watch", "crazy-egg",
+    ]  # fmt: skip
+    assert [other.lines for other in imported.entries[0].elsewhere] == [(4, 4)]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -173,7 +173,7 @@ class _Reader:
         self._cells: list[Rich] | None = None
         self._row_start = 0
         self._only_heads = True
-        self._in_cell = False
+        self._in_cell = self._in_head = False
         self._parts: list[list[Block]] = [[]]
 
     def take(self) -> list[Block]:
@@ -218,7 +218,7 @@ class _Reader:
             self._begin(name, closing)
         elif name in _CELLS:
             self._cell(name, closing, line)
-        elif name in _HEADINGS and not closing:
+        elif name in _HEADINGS and not closing and not self._in_head:
             # A table that holds headings is there for the layout.
             self._dissolve(line)
             self._begin(name, closing)
@@ -241,7 +241,7 @@ class _Reader:
     def _cell(self, name: str, closing: bool, line: int) -> None:
         self._end_cell(line)
         if not closing:
-            self._in_cell = True
+            self._in_cell, self._in_head = True, name == "th"
             self._only_heads = self._only_heads and name == "th"
 
     def _end_part(self, line: int) -> None:

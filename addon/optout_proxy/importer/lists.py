@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from optout_proxy.importer.names import tidy
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 
 _SHORTEST: Final = 3
 _LONGEST_LINE: Final = 600
+_INTRODUCES: Final = re.compile(
+    r"\b(?:tools|providers|services|vendors|partners|technologies|third part\w+|plug-?ins)\b"
+    r"[^.]{0,60}:$",
+    re.IGNORECASE,
+)
 
 
 def list_entries(outline: Outline) -> Iterator[Entry]:
@@ -45,13 +51,15 @@ def _tool_at(outline: Outline, number: int) -> str | None:
 
 
 def _run(outline: Outline, at: int, end: int) -> Iterator[Entry]:
-    """Known tools, and unknown ones where the list is announced as one of ways to opt out."""
-    asked = any(announces(block) for block in outline.blocks[max(0, at - 2) : at])
+    """Known tools, and unknown ones where the list is introduced as one of tools or of opt-outs."""
+    above = outline.blocks[max(0, at - 2) : at]
+    asked = any(announces(block) for block in above)
+    listed = asked or any(_INTRODUCES.search(block.text) for block in above)
     for number in range(at, end):
         block = outline.blocks[number]
         head = HEAD.match(block.text)
         tool_id = _tool_at(outline, number)
-        if head and (tool_id or asked):
+        if head and (tool_id or listed):
             outline.claimed.add(number)
             values = whole_values(block, head.end(), under_opt_out=asked)
             sure: Sure = "likely" if tool_id else "possible"

@@ -45,7 +45,7 @@ _DATA: Final = re.compile(
 )
 _TO_OPT_OUT: Final = re.compile(
     r"opt[\s-]?out|disabl|deactivat|\bblock|\bprevent|refus|\bobject\b|turn(?:ing)? off|\bstop"
-    r"|withdraw|reject|plug[\s-]?in|add[\s-]?on|add[\s-]?in\b|ads settings|ad settings",
+    r"|withdraw|reject|plug[\s-]?in|add[\s-]?on|add[\s-]?in\b|ads? (?:settings|preferences)",
     re.IGNORECASE,
 )
 _TO_POLICY: Final = re.compile(
@@ -55,7 +55,8 @@ _TO_POLICY: Final = re.compile(
 )
 _TO_TERMS: Final = re.compile(r"\bterms\b", re.IGNORECASE)
 _OPT_OUT_PATH: Final = re.compile(
-    r"opt-?_?out|/settings/ads|/ads/(?:preferences|settings|website_custom_audiences)|adssettings"
+    r"opt-?_?out|/settings/ads|/ads/(?:preferences|settings|website_custom_audiences)"
+    r"|ads?-?_?(?:settings|preferences)"
     r"|(?:ad|your)-?choices|consumer-?choice|unsubscribe|do-?not-?sell|donotsell",
     re.IGNORECASE,
 )

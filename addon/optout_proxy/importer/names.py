@@ -63,7 +63,7 @@ class Names:
             if file.category == "social":
                 brand = file.tool.name.split()[0]
                 self._brands[brand.casefold()] = tool
-                yield rf"embedded\s{re.escape(brand)}\s{_EMBEDDED}", None
+                yield rf"embed(?:ded|s|ding)?\s{re.escape(brand)}\s{_EMBEDDED}", None
                 yield rf"{re.escape(brand)}{_BETWEEN}{_WIDGET}", None
 
     def tool_of(self, text: str) -> str | None:
@@ -105,7 +105,10 @@ class Names:
             return None
         if one_word and len(text) <= 4 and not (headed and text.isupper()):
             return None
-        return Named(tool, match.start(), match.start() + len(text), text)
+        end = match.start() + len(text)
+        return Named(
+            tool, match.start(), end, re.sub(r"^embed\w*\s", "", text, flags=re.IGNORECASE)
+        )
 
     def _social(self, text: str) -> str | None:
         words = re.findall(r"\w+", text.casefold())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from optout_proxy.importer.kinds import is_operators
 from optout_proxy.importer.loose import Stretch, loose_values
 from optout_proxy.importer.names import tidy
@@ -20,6 +22,7 @@ from optout_proxy.importer.outline import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from optout_proxy.importer.fields import Part
     from optout_proxy.importer.imported import Entry, Sure
     from optout_proxy.importer.names import Named
 
@@ -27,6 +30,8 @@ _WINDOW: Final = 5
 """How many paragraphs may belong to a tool that the first of them names."""
 _ROW_WINDOW: Final = 8
 """How many lines may follow one that is a name alone."""
+_MANY: Final = ("opt_out", "privacy_policy", "terms")
+"""Fields that more than one passage may state."""
 _PARTED: Final = re.compile(r"[\s\u2122\u00ae]{0,3}[-\u2013\u2014:(]")
 _GOES_ON: Final = re.compile(r"\s(?:[A-Z][a-z]+ )?[A-Z(]")
 
@@ -51,7 +56,7 @@ def _line(outline: Outline, number: int, one: Named, *, under_opt_out: bool) -> 
     rest = block.text[one.end :]
     if _PARTED.match(rest):
         how: tuple[str, Sure] = ("a line that begins with its name", "likely")
-        yield _window(outline, number, one, len(block.text), how)
+        yield _passage(outline, number, [(one, 0, len(block.text))], how)
     elif under_opt_out and block.rich.links and _GOES_ON.match(rest):
         outline.claimed.add(number)
         values = whole_values(block, one.end, under_opt_out=True)
@@ -99,11 +104,10 @@ def sentence_entries(outline: Outline) -> Iterator[Entry]:
             continue
         named = [*outline.named[number], *_networks(outline, number)]
         named.sort(key=lambda it: it.start)
-        firsts = distinct(named)
-        for place, one in enumerate(firsts):
-            # A sentence is about the tool it names until the next is named.
-            end = firsts[place + 1].start if place + 1 < len(firsts) else len(block.text)
-            yield _window(outline, number, one, end, ("a sentence that names it", "possible"))
+        spans = list(_spans(named, len(block.text)))
+        for one in distinct(named):
+            ours = [span for span in spans if span[0].tool == one.tool]
+            yield _passage(outline, number, ours, ("a sentence that names it", "possible"))
 
 
 def _networks(outline: Outline, number: int) -> list[Named]:
@@ -112,16 +116,59 @@ def _networks(outline: Outline, number: int) -> list[Named]:
     return [it for it in found if it.tool not in held]
 
 
-def _window(outline: Outline, number: int, one: Named, end: int, how: tuple[str, Sure]) -> Entry:
-    """From where a tool is named to where the text ceases to speak of it."""
-    whole = end == len(outline.blocks[number].text)
-    last = _last_about(outline, number, one, bridged=how[1] != "possible") if whole else number
+def _spans(named: list[Named], length: int) -> Iterator[tuple[Named, int, int]]:
+    """What of a paragraph is about which tool: from where it is named to where another is.
+
+    Each with the end of the mention of another tool before it.
+    """
+    runs = [one for at, one in enumerate(named) if not at or named[at - 1].tool != one.tool]
+    for at, one in enumerate(runs):
+        before = max((it.end for it in named if it.end <= one.start), default=0) if at else 0
+        yield one, before, runs[at + 1].start if at + 1 < len(runs) else length
+
+
+def _passage(
+    outline: Outline, number: int, spans: list[tuple[Named, int, int]], how: tuple[str, Sure]
+) -> Entry:
+    """What the parts of a paragraph that are about one tool say of it."""
+    one = spans[0][0]
+    to_the_end = spans[-1][2] == len(outline.blocks[number].text)
+    bridged = how[1] != "possible"
+    last = _last_about(outline, number, one, bridged=bridged) if to_the_end else number
     blocks = outline.blocks[number : last + 1]
     stretch = Stretch(blocks)
-    stop = end if last == number else len(stretch.rich.text)
-    start = max((it.start for it in stretch.sentences() if it.start <= one.start), default=0)
-    values = loose_values(stretch, start, stop)
+    begins = [sentence.start for sentence in stretch.sentences()]
+    values: dict[str, list[Part]] = {}
+    for place, (mention, before, end) in enumerate(spans):
+        sentence = max((it for it in begins if it <= mention.start), default=0)
+        is_last = place == len(spans) - 1 and to_the_end
+        stop = len(stretch.rich.text) if is_last else end
+        for field, parts in loose_values(stretch, max(sentence, before), stop).items():
+            if field in _MANY or field not in values:
+                values.setdefault(field, []).extend(parts)
+    _leave_out_foreign(outline, number, one.tool, values)
     return outline.entry(one.tool, tidy(one.text), blocks, values, how)
+
+
+def _leave_out_foreign(
+    outline: Outline, number: int, tool: str, values: dict[str, list[Part]]
+) -> None:
+    """Take away links to operators of other tools that the same paragraph names."""
+    files = outline.names.tool_files
+    others = [files[it.tool] for it in outline.named[number] if it.tool != tool]
+
+    def is_foreign(url: str) -> bool:
+        theirs = any(is_operators(url, file) for file in others)
+        return theirs and not is_operators(url, files[tool])
+
+    for field in _MANY:
+        kept: list[Part] = []
+        for part in values.pop(field, []):
+            links = tuple(it for it in part.rich.links if not is_foreign(it.link.url))
+            if links or not part.rich.links:
+                kept.append(replace(part, rich=replace(part.rich, links=links)))
+        if kept:
+            values[field] = kept
 
 
 def _last_about(outline: Outline, number: int, one: Named, *, bridged: bool) -> int:
