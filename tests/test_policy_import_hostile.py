@@ -119,6 +119,16 @@ def test_odd_texts_keep_the_promises(text):
         hold(text.encode(), name)
 
 
+@pytest.mark.parametrize(
+    "opened", ["<script>var a", "<style>p {", "<!-- a", '<a href="x', "<p class="]
+)
+def test_a_page_that_ends_inside_something_says_so(opened):
+    page = f"<html><body><p>Google Analytics is used.</p>\n{opened}\nCrazy Egg"
+    imported = read(page, "a.html")
+    assert [entry.tool.id for entry in imported.entries] == ["google-analytics"]
+    assert any(line.startswith("line 2: what is opened with") for line in imported.warnings)
+
+
 def test_a_link_with_letters_of_another_script_is_left_out_and_said():
     imported = read(
         "#### Tool name: X\n\n**Privacy policy:** [a](https://пример.example/)\n\n**Terms:** b"

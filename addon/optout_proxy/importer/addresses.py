@@ -42,6 +42,9 @@ class Addresses:
         self.snapshot = snapshot
         """Where an archive has it."""
         self.refused: dict[int, str] = {}
+        """By line, what links led to that are left out."""
+        self.notes: list[str] = []
+        """What else was odd while reading."""
 
     def resolve(self, target: str, text: str, line: int) -> Link | None:
         """Make a link whole; None, and a note, for what no browser may open from a policy."""

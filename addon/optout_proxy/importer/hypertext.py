@@ -62,7 +62,7 @@ def _blocks(document: Document, addresses: Addresses) -> Iterator[Block]:
     reader = _Reader(addresses)
     line = 1
     tags = letters = 0
-    for piece, is_tag in _pieces(document.text):
+    for piece, is_tag in _pieces(document.text, addresses.notes):
         if is_tag:
             reader.tag(piece, line)
             tags += 1
@@ -82,7 +82,7 @@ def _blocks(document: Document, addresses: Addresses) -> Iterator[Block]:
 # --- Where each tag ends --------------------------------------------------------------------------
 
 
-def _pieces(text: str) -> Iterator[tuple[str, bool]]:
+def _pieces(text: str, notes: list[str]) -> Iterator[tuple[str, bool]]:
     """Cut a page into texts and tags; comments and unseen elements become the lines they take."""
     at = 0
     never_closed: set[str] = set()
@@ -94,14 +94,25 @@ def _pieces(text: str) -> Iterator[tuple[str, bool]]:
         if start > at:
             yield text[at:start], False
         end, is_tag = _end(text, start)
+        if end == len(text) and not text.endswith(">"):
+            _note(text, start, notes)
         piece = text[start:end]
         if is_tag:
             yield piece, True
             at = _after_unseen(text, end, piece, never_closed)
+            if at == len(text) > end:
+                _note(text, start, notes)
             yield "\n" * text.count("\n", end, at), False
         else:
             yield (piece if not piece.strip("<") else "\n" * piece.count("\n")), False
             at = end
+
+
+def _note(text: str, start: int, notes: list[str]) -> None:
+    """Say that a page ends inside a tag, a comment or a script: nothing behind it is read."""
+    line = text.count("\n", 0, start) + 1
+    opened = " ".join(text[start : start + 20].split())
+    notes.append(f"line {line}: what is opened with {opened!r} has no end; the rest is not read")
 
 
 def _end(text: str, start: int) -> tuple[int, bool]:

@@ -56,7 +56,7 @@ def import_policy(
     warnings += told
     effective, notes = facts.effective_of(blocks)
     warnings += [*notes, *facts.contradictions(effective, blocks)]
-    warnings += _refused(addresses)
+    warnings += [*addresses.notes, *_refused(addresses)]
     if not sites:
         warnings.append("which site the policy covers cannot be told from the document")
     return Imported(
