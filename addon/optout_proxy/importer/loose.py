@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from optout_proxy.importer.blocks import Block
     from optout_proxy.importer.inline import Placed
-    from optout_proxy.registry.policy_file import Lines
+    from optout_proxy.registry.policy_file import Lines, Link
 
 type Use = Literal["opt_out", "privacy_policy", "terms"]
 
@@ -137,7 +137,7 @@ def loose_values(
         part = Part(sentence.rich, sentence.lines)
         links = [it.link for it in sentence.rich.links]
         told = {uses[link] for link in links if link in uses}
-        if "opt_out" in told or _OPT_OUT.search(sentence.rich.text) or _is_way_out(sentence, uses):
+        if "opt_out" in told or _OPT_OUT.search(sentence.rich.text):
             values.setdefault("opt_out", []).append(_only(part, uses, "opt_out"))
         for use in ("privacy_policy", "terms"):
             if use in told:
@@ -149,13 +149,7 @@ def loose_values(
     return values
 
 
-def _is_way_out(sentence: Sentence, uses: dict[object, Use]) -> bool:
-    return (
-        False if uses else bool(re.search(r"\bopt[\s-]?out\b", sentence.rich.text, re.IGNORECASE))
-    )
-
-
-def _only(part: Part, uses: dict[object, Use], use: Use) -> Part:
+def _only(part: Part, uses: dict[Link, Use], use: Use) -> Part:
     """A sentence with those of its links that are for one thing."""
     links = tuple(it for it in part.rich.links if uses.get(it.link) == use)
     return msgspec.structs.replace(part, rich=msgspec.structs.replace(part.rich, links=links))
@@ -163,7 +157,7 @@ def _only(part: Part, uses: dict[object, Use], use: Use) -> Part:
 
 def _uses(
     stretch: Stretch, start: int, end: int, *, under_opt_out: bool
-) -> Iterator[tuple[object, Use]]:
+) -> Iterator[tuple[Link, Use]]:
     before = start
     for placed in stretch.rich.links:
         if placed.start < start or placed.end > end:
