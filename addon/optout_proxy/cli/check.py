@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Final
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from optout_proxy.cli import options
+from optout_proxy.importer.stale import speaks_of_later, stale_policies, stale_tools
 from optout_proxy.registry import Registry, load
 from optout_proxy.registry.lint import lint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import date
     from pathlib import Path
-
-_STALE_DAYS: Final = 365
 
 
 @click.command()
@@ -84,22 +84,16 @@ def _lists(registry: Registry) -> Iterator[str]:
 
 
 def _stale(registry: Registry, today: date) -> Iterator[str]:
-    for name, file in registry.tool_files.items():
-        age = (today - file.reviewed).days
-        if age > _STALE_DAYS:
-            yield f"stale: {name} was last reviewed {age} days ago ({file.reviewed})"
+    for line in (
+        *stale_tools(registry.tool_files.values(), today),
+        *stale_policies(registry.policies, today),
+    ):
+        yield f"stale: {line}"
     for policy in registry.policies:
-        if policy.effective is None:
-            continue
-        later = [
-            tool.limits.since
-            for tool in policy.tools
-            if tool.limits and tool.limits.since and tool.limits.since > policy.effective
-        ]
-        if later:
+        if later := speaks_of_later(policy):
             yield (
                 f"policy {policy.name} says it took effect on {policy.effective}, but speaks of "
-                f"{max(later)}: it was changed since"
+                f"{later}: it was changed since"
             )
 
 

@@ -18,6 +18,7 @@ _COMMANDS: Final = {
     "explain": "optout_proxy.cli.explain",
     "ledger": "optout_proxy.cli.evidence",
     "log": "optout_proxy.cli.log",
+    "policy": "optout_proxy.cli.policy",
     "report": "optout_proxy.cli.report",
     "run": "optout_proxy.cli.run",
     "set": "optout_proxy.cli.choose",

@@ -134,8 +134,11 @@ class Visits:
 
 
 class _Client:
-    """What one client opened: its documents (embedded or not), their hosts (in frames only or not)
-    and the sites it navigated to."""
+    """What one client opened.
+
+    Its documents (embedded or not), their hosts (in frames only or not), and the sites it
+    navigated to.
+    """
 
     __slots__ = ("documents", "hosts", "sites")
 

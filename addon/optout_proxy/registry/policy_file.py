@@ -146,12 +146,14 @@ class Policy(msgspec.Struct, frozen=True):
     tools: tuple[DeclaredTool, ...]
     also_mentioned: tuple[Mention, ...]
     statements: tuple[Statement, ...]
+    reviewed: date | None = None
+    """The day on which a person read the file through."""
 
 
 FIELDS: Final = ("purpose", "data_collected", "privacy_policy", "terms", "opt_out", "notes")
 
 _TOP: Final = (
-    *("name", "sites", "effective", "source", "contact", "changes"),
+    *("name", "sites", "effective", "reviewed", "source", "contact", "changes"),
     *("tool", "also_mentioned", "statement"),
 )
 _ID: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -187,6 +189,7 @@ def parse_policy(text: str, file: Path | str) -> Policy:
         tools=tools,
         also_mentioned=also,
         statements=statements,
+        reviewed=_day(top, "reviewed"),
     )
 
 
@@ -417,9 +420,10 @@ def _distinct(top: Table, lists: Iterable[str]) -> None:
 
 
 def _in_order(top: Table, tools: tuple[DeclaredTool, ...]) -> None:
+    """Refuse tools out of order; several may be named in one paragraph."""
     for number, (before, tool) in enumerate(pairwise(tools), start=1):
-        if tool.lines[0] <= before.lines[1]:
-            what = f"{tool.id} begins on line {tool.lines[0]}, in or before {before.id}"
+        if tool.lines[0] < before.lines[0]:
+            what = f"{tool.id} begins on line {tool.lines[0]}, before {before.id}"
             raise top.wrong(("tool", number, "lines"), what, "keep the document's order")
 
 
