@@ -1,0 +1,390 @@
+"""Read a HAR of any dialect, entry by entry.
+
+http://www.softwareishard.com/blog/har-12-spec/, and what browsers and tools make of it: names with
+`_` in front are theirs. What is expected is decoded by type and quickly; an entry that is otherwise
+is read loosely, and only where no address can be found in it, it is unreadable.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote_plus
+
+import msgspec
+
+from optout_proxy.audit.entry import Entry, Fate, Traits, Unreadable
+from optout_proxy.audit.slices import Damaged, Slice, Source, slices
+from optout_proxy.model import Type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from optout_proxy.model import Headers
+
+
+class _Pair(msgspec.Struct, gc=False):
+    name: str = ""
+    value: str = ""
+
+
+class _Post(msgspec.Struct, gc=False):
+    mime: str | None = msgspec.field(name="mimeType", default=None)
+    text: str | None = None
+    params: list[_Pair] | None = None
+    encoding: str | None = None
+    encoding_told: str | None = msgspec.field(name="_encoding", default=None)
+
+
+class _Asked(msgspec.Struct, gc=False):
+    url: str
+    method: str | None = None
+    headers: list[_Pair] | None = None
+    cookies: list[_Pair] | None = None
+    post: _Post | None = msgspec.field(name="postData", default=None)
+    body_size: float | None = msgspec.field(name="bodySize", default=None)
+
+
+class _Content(msgspec.Struct, gc=False):
+    mime: str | None = msgspec.field(name="mimeType", default=None)
+
+
+class _Came(msgspec.Struct, gc=False):
+    status: float | None = None
+    headers: list[_Pair] | None = None
+    content: _Content | None = None
+    error: str | None = msgspec.field(name="_error", default=None)
+
+
+class _Whole(msgspec.Struct, gc=False):
+    """What we read of an entry."""
+
+    request: _Asked
+    response: _Came | None = None
+    pageref: str | None = None
+    started: str | None = msgspec.field(name="startedDateTime", default=None)
+    kind: str | None = msgspec.field(name="_resourceType", default=None)
+    from_cache: str | bool | None = msgspec.field(name="_fromCache", default=None)
+
+
+class _Page(msgspec.Struct, gc=False):
+    id: str = ""
+    title: str = ""
+
+
+_ENTRY: Final = msgspec.json.Decoder(_Whole)
+_PAGES: Final = msgspec.json.Decoder(list[_Page])
+_MAKER: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_TYPES: Final[dict[str, Type]] = {
+    "stylesheet": "stylesheet",
+    "css": "stylesheet",
+    "image": "image",
+    "font": "font",
+    "media": "media",
+    "script": "script",
+    "xhr": "xmlhttprequest",
+    "fetch": "xmlhttprequest",
+    "eventsource": "xmlhttprequest",
+    "ping": "ping",
+    "beacon": "ping",
+    "websocket": "websocket",
+    "subdocument": "subdocument",
+    "iframe": "subdocument",
+}
+_BY_MIME: Final[tuple[tuple[str, Type], ...]] = (
+    ("javascript", "script"),
+    ("image/", "image"),
+    ("text/css", "stylesheet"),
+    ("font", "font"),
+    ("video/", "media"),
+    ("audio/", "media"),
+    ("text/html", "subdocument"),
+)
+_STOPPED: Final = ("blocked_by_client", "blocked_by_csp", "blocked_by_response.content")
+_MOST_PAGES: Final = 100_000
+
+
+def read_har(stream: Source, traits: Traits) -> Iterator[Entry | Unreadable]:
+    """Every entry of a HAR, read or with why not; what the file says of itself goes to `traits`."""
+    views = _PageViews()
+    index = 0
+    pieces = slices(stream)
+    while True:
+        try:
+            piece = next(pieces, None)
+        except Damaged as damage:
+            traits.problem = str(damage)
+            return
+        if piece is None:
+            return
+        if piece.key:
+            _beside(piece, traits, views)
+            continue
+        yield parse_entry(piece.text, index, views) if not piece.why else Unreadable(
+            index, piece.why
+        )
+        index += 1
+
+
+def _beside(piece: Slice, traits: Traits, views: _PageViews) -> None:
+    if piece.key == "pages":
+        views.titles(piece.text)
+    elif piece.key in {"creator", "browser"}:
+        name = _maker(piece.text)
+        traits.made_by = ", ".join(filter(None, (traits.made_by, name)))
+
+
+def _maker(text: bytes) -> str:
+    try:
+        told = _MAKER.decode(text)
+        words = [msgspec.json.decode(told[key]) for key in ("name", "version") if key in told]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    return " ".join(str(word) for word in words)[:100]
+
+
+def parse_entry(text: bytes, index: int, views: _PageViews) -> Entry | Unreadable:
+    """One entry of a HAR."""
+    try:
+        whole = _ENTRY.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        found = loose(text)
+        if isinstance(found, str):
+            return Unreadable(index, found)
+        whole = found
+    if not whole.request.url.strip():
+        return Unreadable(index, "its request has no address")
+    return _entry(whole, index, views)
+
+
+def _entry(whole: _Whole, index: int, views: _PageViews) -> Entry:
+    asked, came = whole.request, whole.response or _Came()
+    headers = _headers(asked)
+    kind, page = views.place(whole)
+    body, has_body = _body(asked)
+    set_cookies, answered = _told(came.headers)
+    return Entry(
+        index=index,
+        url=asked.url,
+        method=(asked.method or "GET").upper(),
+        headers=headers,
+        has_headers=bool(headers),
+        body=body,
+        has_body=has_body,
+        type=kind,
+        page=page,
+        started=whole.started or "",
+        status=int(came.status or 0) if came.status == came.status else 0,  # noqa: PLR0124 - NaN
+        fate="answered-here" if answered else _fate(whole, came),
+        set_cookies=set_cookies,
+    )
+
+
+def _fate(whole: _Whole, came: _Came) -> Fate:
+    if whole.from_cache:
+        return "cached"
+    error = (came.error or "").lower()
+    return "stopped" if error and any(word in error for word in _STOPPED) else "sent"
+
+
+def _headers(asked: _Asked) -> Headers:
+    lines = [
+        (_bytes(line.name), _bytes(line.value))
+        for line in asked.headers or ()
+        if line.name[:1] != ":"
+    ]
+    if asked.cookies and not any(name.lower() == b"cookie" for name, _ in lines):
+        # Firebug and some others write cookies only here.
+        pairs = "; ".join(f"{cookie.name}={cookie.value}" for cookie in asked.cookies)
+        lines.append((b"Cookie", _bytes(pairs)))
+    return tuple(lines)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
+
+
+def _told(lines: list[_Pair] | None) -> tuple[tuple[bytes, ...], bool]:
+    """The `Set-Cookie` values of a response, and whether it was made by this proxy."""
+    cookies: list[bytes] = []
+    answered = False
+    for line in lines or ():
+        size = len(line.name)
+        if size == 10 and line.name.lower() == "set-cookie":
+            # Several in one line are separated by line breaks, which no header can hold.
+            cookies += [_bytes(one) for one in line.value.split("\n") if one]
+        elif size == 12 and line.name.lower() == "optout-proxy":
+            answered = True
+    return tuple(cookies), answered
+
+
+def _body(asked: _Asked) -> tuple[bytes | None, bool]:
+    """The request body, and whether the capture holds what there was of it."""
+    post = asked.post
+    if post is None or (post.text is None and not post.params):
+        return None, (asked.body_size or 0) <= 0 and post is None
+    if post.text:
+        if "base64" in (post.encoding or "", post.encoding_told or ""):
+            return _decoded(post.text)
+        return _bytes(post.text), True
+    if post.params:
+        pairs = (f"{quote_plus(p.name)}={quote_plus(p.value)}" for p in post.params)
+        return "&".join(pairs).encode(), True
+    return None, (asked.body_size or 0) <= 0
+
+
+def _decoded(text: str) -> tuple[bytes | None, bool]:
+    try:
+        return base64.b64decode(text, validate=True), True
+    except (binascii.Error, ValueError):
+        return None, False
+
+
+class _PageViews:
+    """Which document each page view of a capture shows, and which entry is it."""
+
+    def __init__(self) -> None:
+        self._titles: dict[str, str] = {}
+        self._pages: dict[str, str] = {}
+        self._leads_on: set[str] = set()
+
+    def titles(self, text: bytes) -> None:
+        """Pages that are named by their address, as Chrome does."""
+        try:
+            pages = _PAGES.decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return
+        self._titles = {
+            page.id: page.title for page in pages if page.title.startswith(("http://", "https://"))
+        }
+
+    def place(self, whole: _Whole) -> tuple[Type | None, str]:
+        """Type and page of an entry; the page of a document is not told."""
+        kind = self._kind(whole)
+        view = whole.pageref or ""
+        if not view:
+            return (None if kind == "subdocument" else kind), ""
+        if view not in self._pages or view in self._leads_on:
+            if kind in {None, "document", "subdocument"} and _opens(whole):
+                self._opened(view, whole)
+                return "document", ""
+            if view not in self._pages:
+                return kind, self._titles.get(view, "")
+        return ("subdocument" if kind == "document" else kind), self._pages[view]
+
+    def _opened(self, view: str, whole: _Whole) -> None:
+        if len(self._pages) < _MOST_PAGES:
+            self._pages[view] = whole.request.url
+        status = whole.response.status if whole.response else None
+        if status and 300 <= status < 400 and status != 304:
+            self._leads_on.add(view)
+        else:
+            self._leads_on.discard(view)
+
+    @staticmethod
+    def _kind(whole: _Whole) -> Type | None:
+        told = (whole.kind or "").lower()
+        if told == "document":
+            return "document"
+        if told in _TYPES:
+            return _TYPES[told]
+        content = whole.response.content if whole.response else None
+        mime = ((content.mime if content else "") or "").lower()
+        return next((kind for word, kind in _BY_MIME if word in mime), None)
+
+
+def _opens(whole: _Whole) -> bool:
+    """Whether an entry may be the document of its page view, by what the browser said of it."""
+    for line in whole.request.headers or ():
+        if line.name.lower() == "sec-fetch-dest":
+            return line.value == "document"
+    return whole.request.url.startswith(("http:", "https:")) and whole.kind in {
+        None, "document", "Document", "other", "Other", "",
+    }  # fmt: skip
+
+
+# --- Entries that are not as the specification has them ------------------------------------------
+
+
+def loose(text: bytes) -> _Whole | str:
+    """An entry read by what can be used of it; or why nothing can."""
+    try:
+        value = json.loads(text.decode("utf-8", "replace"), strict=False)
+    except RecursionError:
+        return "it is nested too deeply"
+    except ValueError as error:
+        return f"it is no JSON: {error}"[:200]
+    if not isinstance(value, dict):
+        return "it is no object"
+    asked = _table(value, "request")
+    if not asked:
+        return "it has no request"
+    url = asked.get("url")
+    if not isinstance(url, str):
+        return "its request has no address"
+    came = _table(value, "response")
+    content = _table(came, "content")
+    return _Whole(
+        request=_Asked(
+            url=_clean(url),
+            method=_text(asked, "method"),
+            headers=_pairs(asked.get("headers")),
+            cookies=_pairs(asked.get("cookies")),
+            post=_loose_post(asked.get("postData")),
+            body_size=_number(asked, "bodySize"),
+        ),
+        response=_Came(
+            status=_number(came, "status"),
+            headers=_pairs(came.get("headers")),
+            content=_Content(_text(content, "mimeType")),
+            error=_text(came, "_error"),
+        ),
+        pageref=_text(value, "pageref"),
+        started=_text(value, "startedDateTime"),
+        kind=_text(value, "_resourceType"),
+        from_cache=_text(value, "_fromCache"),
+    )
+
+
+def _table(value: dict[str, object], key: str) -> dict[str, object]:
+    inner = value.get(key)
+    return inner if isinstance(inner, dict) else {}
+
+
+def _text(value: dict[str, object], key: str) -> str | None:
+    inner = value.get(key)
+    return _clean(inner) if isinstance(inner, str) else None
+
+
+def _clean(text: str) -> str:
+    """Text that can be encoded: halves of surrogate pairs are replaced."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _number(value: dict[str, object], key: str) -> float | None:
+    inner = value.get(key)
+    if isinstance(inner, str) and inner.strip().isdigit():
+        return float(inner.strip()[:9])
+    return inner if isinstance(inner, int | float) and abs(inner) < 1e9 else None
+
+
+def _pairs(value: object) -> list[_Pair] | None:
+    if isinstance(value, dict):
+        return [_Pair(_clean(str(name)), _clean(str(one))) for name, one in value.items()]
+    if not isinstance(value, list):
+        return None
+    return [
+        _Pair(_clean(str(one.get("name", ""))), _clean(str(one.get("value", ""))))
+        for one in value
+        if isinstance(one, dict)
+    ]
+
+
+def _loose_post(value: object) -> _Post | None:
+    if not isinstance(value, dict):
+        return None
+    encoding = _text(value, "encoding") or _text(value, "_encoding")
+    params = _pairs(value.get("params")) or None
+    return _Post(_text(value, "mimeType"), _text(value, "text"), params, encoding)
