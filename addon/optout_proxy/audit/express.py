@@ -52,18 +52,23 @@ class Expressed:
         fitting = [c for c in express.cookies if c.host in parents(request.host)]
         if any(cookies.get(c.name) == c.value for c in fitting):
             return "seen"
-        query = plain.query(request)
-        params = [(n, v) for where, n, v in self._params[tool.id] if where.matches(query)]
-        if params:
-            said = all(query_value(request.url, name) == value for name, value in params)
+        if (said := self._by_param(tool, request)) is not None:
             return "seen" if said else "absent"
-        if fitting:
-            return "cookie-absent" if known else "unknown"
-        if self._pages[tool.id]:
-            return ("ignored" if on_page else "cookie-absent") if known else "unknown"
+        if fitting or self._pages[tool.id]:
+            return _by_cookie(known=known, ignored=on_page and not fitting)
         if express.cookies or express.params:
             return "not-for-host"
         return "needs-login" if express.login else "unobservable"
+
+    def _by_param(self, tool: Tool, request: Request) -> bool | None:
+        """Whether the opt-out parameters are there; None where none belongs there."""
+        query = plain.query(request)
+        wanted = [
+            (name, value) for where, name, value in self._params[tool.id] if where.matches(query)
+        ]
+        if not wanted:
+            return None
+        return all(query_value(request.url, name) == value for name, value in wanted)
 
     def on_page(self, cookies: Cookies) -> list[str]:
         """The tools whose opt-out the cookies of a page hold."""
@@ -81,6 +86,12 @@ class Expressed:
             if (c.name, c.value) == (name, value) and c.host in parents(host)
         ]
         return own + [tool for tool, wanted in self._pages.items() if (name, value) in wanted]
+
+
+def _by_cookie(*, known: bool, ignored: bool) -> Delivery:
+    if not known:
+        return "unknown"
+    return "ignored" if ignored else "cookie-absent"
 
 
 def cookies_in(header: str) -> dict[str, str]:

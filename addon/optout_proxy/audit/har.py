@@ -17,12 +17,11 @@ import msgspec
 
 from optout_proxy.audit.entry import Entry, Fate, Traits, Unreadable
 from optout_proxy.audit.slices import Damaged, Slice, Source, slices
-from optout_proxy.model import Type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from optout_proxy.model import Headers
+    from optout_proxy.model import Headers, Type
 
 
 class _Pair(msgspec.Struct, gc=False):
@@ -100,7 +99,7 @@ _BY_MIME: Final[tuple[tuple[str, Type], ...]] = (
     ("font", "font"),
     ("video/", "media"),
     ("audio/", "media"),
-    ("text/html", "subdocument"),
+    ("html", "subdocument"),
 )
 _STOPPED: Final = ("blocked_by_client", "blocked_by_csp", "blocked_by_response.content")
 _MOST_PAGES: Final = 100_000
@@ -122,8 +121,8 @@ def read_har(stream: Source, traits: Traits) -> Iterator[Entry | Unreadable]:
         if piece.key:
             _beside(piece, traits, views)
             continue
-        yield parse_entry(piece.text, index, views) if not piece.why else Unreadable(
-            index, piece.why
+        yield (
+            parse_entry(piece.text, index, views) if not piece.why else Unreadable(index, piece.why)
         )
         index += 1
 
@@ -176,7 +175,7 @@ def _entry(whole: _Whole, index: int, views: _PageViews) -> Entry:
         type=kind,
         page=page,
         started=whole.started or "",
-        status=int(came.status or 0) if came.status == came.status else 0,  # noqa: PLR0124 - NaN
+        status=int(came.status or 0) if came.status == came.status else 0,
         fate="answered-here" if answered else _fate(whole, came),
         set_cookies=set_cookies,
     )
@@ -267,7 +266,7 @@ class _PageViews:
         if not view:
             return (None if kind == "subdocument" else kind), ""
         if view not in self._pages or view in self._leads_on:
-            if kind in {None, "document", "subdocument"} and _opens(whole):
+            if (kind in {"document", "subdocument"} or _tells_nothing(whole)) and _opens(whole):
                 self._opened(view, whole)
                 return "document", ""
             if view not in self._pages:
@@ -293,6 +292,14 @@ class _PageViews:
         content = whole.response.content if whole.response else None
         mime = ((content.mime if content else "") or "").lower()
         return next((kind for word, kind in _BY_MIME if word in mime), None)
+
+
+def _tells_nothing(whole: _Whole) -> bool:
+    """Whether a response does not say what it is: it leads on, failed, or is not in the capture."""
+    came = whole.response
+    if came is None or not came.status or 300 <= came.status < 400:
+        return True
+    return not (came.content and came.content.mime)
 
 
 def _opens(whole: _Whole) -> bool:

@@ -23,8 +23,12 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
+    from optout_proxy.model import Type
+
 _WORD: Final = re.compile(r"[a-z]{4,}")
-_EMPTY_WORDS: Final = frozenset({"pages", "page", "about", "only", "those", "some", "with", "buying"})
+_EMPTY_WORDS: Final = frozenset(
+    {"pages", "page", "about", "only", "those", "some", "with", "buying"}
+)
 _STEM: Final = 5
 
 
@@ -83,6 +87,23 @@ class Lens(msgspec.Struct, frozen=True):
     @property
     def choices(self) -> Choices:
         return self.engine.choices
+
+    def owners(self, host: str, name: str) -> tuple[str, ...]:
+        """The tools whose identity a cookie of a page's own host is, by its name."""
+        page = f"https://{host}/"
+        return self._takers(page, page, name)
+
+    def owners_anywhere(self, host: str, name: str) -> tuple[str, ...]:
+        """The same of a cookie of any host: a page's, or a tool's own."""
+        page = f"https://{host}/"
+        return self.owners(host, name) or self._takers(page, "https://page.invalid/", name)
+
+    def _takers(self, url: str, page: str, name: str) -> tuple[str, ...]:
+        line = ((b"Cookie", f"{name}=x".encode("utf-8", "replace")),)
+        kind: Type = "document" if url == page else "other"
+        request = self.stripping.name(url, page=page, type=kind, headers=line)
+        credits_ = self.stripping.decide(request).credits
+        return tuple(credit.tool for credit in credits_ if credit.removed.cookies)
 
     def category(self, tool: str) -> str:
         return self.registry.tool_files[tool].category

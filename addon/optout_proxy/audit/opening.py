@@ -8,9 +8,8 @@ import io
 import zipfile
 import zlib
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, cast
 
-from optout_proxy.audit.entry import Traits
 from optout_proxy.audit.flow_file import read_flows
 from optout_proxy.audit.har import read_har
 from optout_proxy.audit.jars import parse_cookies_txt, parse_storage_state
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from optout_proxy.audit.entry import Entry, Unreadable
+    from optout_proxy.audit.entry import Entry, Traits, Unreadable
     from optout_proxy.audit.jars import JarCookie
     from optout_proxy.audit.slices import Source
 
@@ -115,10 +114,10 @@ def _opened(path: Path) -> Iterator[io.BufferedReader]:
         file.seek(0)
         if magic.startswith(b"\x1f\x8b"):
             with gzip.open(file) as unpacked:
-                yield io.BufferedReader(unpacked)  # type: ignore[arg-type]
+                yield io.BufferedReader(unpacked)
         elif magic == b"PK\x03\x04":
             with zipfile.ZipFile(file) as archive, archive.open(_member(archive)) as inside:
-                yield io.BufferedReader(inside)  # type: ignore[arg-type]
+                yield io.BufferedReader(cast("io.RawIOBase", inside))
         else:
             yield file
 

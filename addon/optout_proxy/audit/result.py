@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from optout_proxy.audit.entry import Unreadable
 from optout_proxy.audit.tally import (
     CanaryFound,
     Deviation,
@@ -17,16 +16,17 @@ from optout_proxy.audit.tally import (
     Total,
 )
 from optout_proxy.audit.verdict import CONCLUSIVE, SAYS, Circumstances, Reason, Verdict, of_tool
-from optout_proxy.model import Level, Role, RuleRef
-from optout_proxy.registry.settings import Waiver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
+    from optout_proxy.audit.entry import Unreadable
     from optout_proxy.audit.jars import JarCookie
     from optout_proxy.audit.lens import Lens
+    from optout_proxy.model import Level, Role, RuleRef
     from optout_proxy.registry.policy_file import DeclaredTool, Policy
+    from optout_proxy.registry.settings import Waiver
 
 FORMAT: Final = 1
 """Version of the JSON: it grows where a key changes its meaning, not where one is added."""
@@ -83,6 +83,8 @@ class ToolResult(msgspec.Struct, frozen=True):
     flags: dict[str, int]
     cookies: dict[str, float | None]
     """Cookies set for it: days they last, null for the session."""
+    in_jar: tuple[str, ...]
+    """Names of cookies in the jar that tell the visitor apart for it."""
     opt_out: OptOutSeen
     deviations: tuple[Deviation, ...]
     deviating: int
@@ -126,7 +128,7 @@ class Result(msgspec.Struct, frozen=True):
     tools: dict[str, ToolResult]
     undeclared: tuple[UndeclaredResult, ...]
     undeclared_on: str
-    """Whose pages `undeclared` is about: `policy` where pages of its sites were seen, else `any`."""
+    """Whose pages `undeclared` is about: `policy` where its sites' pages were seen, else `any`."""
     never_seen: tuple[NeverSeenResult, ...]
     canary: tuple[CanaryFound, ...]
     pages: int
@@ -180,12 +182,11 @@ def result_of(
     `enforced` names the tools about which a ledger beside the captures has lines.
     """
     waivers = Waivers(lens.registry.settings.waivers, today)
-    tools = {
-        name: _tool(name, total, baseline, lens, waivers, jar, enforced)
-        for name in _ordered(lens)
-        if name in lens.opted_out
-    }
-    undeclared = tuple(_undeclared(total, lens, waivers))
+    owners = {cookie: lens.owners_anywhere(cookie.host, cookie.name) for cookie in jar}
+    join = _Join(total, baseline, lens, owners, enforced)
+    names = [name for name in _ordered(lens) if name in lens.opted_out]
+    tools = {name: _tool(name, join, waivers) for name in names}
+    undeclared = tuple(_undeclared(total, waivers))
     never_seen = tuple(_never_seen(total, lens, waivers))
     return Result(
         format=FORMAT,
@@ -224,29 +225,38 @@ def _file(file: FileTally) -> FileResult:
     )  # fmt: skip
 
 
-def _tool(
-    name: str,
-    total: Total,
-    baseline: Total | None,
-    lens: Lens,
-    waivers: Waivers,
-    jar: Sequence[JarCookie],
-    enforced: frozenset[str],
-) -> ToolResult:
-    seen = total.tools.get(name, ToolTally())
-    before = baseline.tools.get(name, ToolTally()) if baseline else None
-    enforcing = bool(total.answered_here or seen.answered_here or enforced)
-    opinion = of_tool(
-        Circumstances(
+class _Join(msgspec.Struct, frozen=True):
+    """All that the verdict on a tool is made of."""
+
+    total: Total
+    baseline: Total | None
+    lens: Lens
+    owners: Mapping[JarCookie, tuple[str, ...]]
+    enforced: frozenset[str]
+
+    def circumstances(self, name: str) -> Circumstances:
+        """Under what a tool was seen, or was not."""
+        seen, before = self.seen(name), self.before(name)
+        return Circumstances(
             opinions=seen.opinions,
-            has_baseline=baseline is not None,
+            has_baseline=before is not None,
             baseline_hits=before.hits if before else 0,
-            pages_missing=_missing(before, total) if before else 0,
+            pages_missing=_missing(before, self.total) if before else 0,
             other_requests=sum(seen.roles.values()) - seen.hits,
-            enforcing=enforcing,
-            unreadable=not total.whole,
+            enforcing=bool(self.total.answered_here or seen.answered_here or self.enforced),
+            unreadable=not self.total.whole,
         )
-    )
+
+    def seen(self, name: str) -> ToolTally:
+        return self.total.tools.get(name, ToolTally())
+
+    def before(self, name: str) -> ToolTally | None:
+        return self.baseline.tools.get(name, ToolTally()) if self.baseline else None
+
+
+def _tool(name: str, join: _Join, waivers: Waivers) -> ToolResult:
+    lens, seen, before = join.lens, join.seen(name), join.before(name)
+    opinion = of_tool(join.circumstances(name))
     told = [e for e in seen.evidence if (e.verdict, e.reason) == (opinion.verdict, opinion.reason)]
     return ToolResult(
         name=lens.tools[name].name,
@@ -263,7 +273,8 @@ def _tool(
         baseline_identifiers=_most(before.identities) if before else None,
         flags=_most(seen.flags),
         cookies=seen.cookies,
-        opt_out=_opt_out(name, seen, lens, jar),
+        in_jar=tuple(dict.fromkeys(c.name[:100] for c, who in join.owners.items() if name in who)),
+        opt_out=_opt_out(name, seen, lens, list(join.owners)),
         deviations=tuple(seen.deviations),
         deviating=seen.strayed,
         evidence=tuple(seen.evidence),
@@ -301,9 +312,7 @@ def _most(counts: dict[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:50])
 
 
-def _opt_out(
-    name: str, seen: ToolTally, lens: Lens, jar: Sequence[JarCookie]
-) -> OptOutSeen:
+def _opt_out(name: str, seen: ToolTally, lens: Lens, jar: Sequence[JarCookie]) -> OptOutSeen:
     express = lens.tools[name].express
     lasting = [days for days in seen.opt_out_days if days is not None]
     wanted = bool(express.cookies or express.page_cookies)
@@ -336,7 +345,7 @@ def _declaration(name: str, lens: Lens) -> tuple[Policy, DeclaredTool] | None:
     return None
 
 
-def _undeclared(total: Total, lens: Lens, waivers: Waivers) -> Iterable[UndeclaredResult]:
+def _undeclared(total: Total, waivers: Waivers) -> Iterable[UndeclaredResult]:
     on_policy = bool(total.policy_loads)
     told = {
         site: seen
@@ -388,13 +397,13 @@ def _notes(total: Total) -> Iterable[str]:
     bare = sum(1 for file in total.files if file.entries and not file.has_cookies)
     if bare:
         yield (
-            f"{bare} of {len(total.files)} captures hold no cookies at all, as exporters write them "
-            "that remove cookies; they cannot acquit where a verdict rests on cookies."
+            f"{bare} of {len(total.files)} captures hold no cookies at all, as exporters write "
+            "them that remove cookies; they cannot acquit where a verdict rests on cookies."
         )
     if total.answered_here:
         yield (
-            f"{total.answered_here} requests were answered by this product: a capture made while it "
-            "enforces can convict, and never acquit."
+            f"{total.answered_here} requests were answered by this product: a capture made while "
+            "it enforces can convict, and never acquit."
         )
 
 

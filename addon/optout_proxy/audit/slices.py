@@ -173,7 +173,7 @@ class _Text:
         except RecursionError:
             pass
         else:
-            return len(view) if self._ended or view[:1] in b'{["' else None
+            return len(view) if self._ended or self._held[self._at] in b'{["' else None
         return self._counted_end()
 
     def _damaged_end(self, wrong: int) -> int | None:

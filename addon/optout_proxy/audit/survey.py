@@ -30,8 +30,8 @@ from optout_proxy.audit.trackers import tracker_of
 from optout_proxy.audit.verdict import Carried, Opinion, Reason, of_hit
 from optout_proxy.edits import body as bodies
 from optout_proxy.edits.cookies import set_cookie_name
+from optout_proxy.edits.url import query_value
 from optout_proxy.hosts import host_of, site_of
-from optout_proxy.model import Decision, Request, Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from optout_proxy.audit.lens import Lens
     from optout_proxy.engine.tool import Tool
+    from optout_proxy.model import Decision, Request, Role
 
 _CARRY_DATA: Final[frozenset[Role]] = frozenset({"collects", "telemetry"})
 _NAMING: Final = frozenset(
@@ -235,9 +236,7 @@ class _Look:
         for flag in told.flags:
             _add(tally.flags, flag)
         category = lens.category(tool.id)
-        opinion = of_hit(
-            decision.level, carried, told, delivery, tool.express.effect, category
-        )
+        opinion = of_hit(decision.level, carried, told, delivery, tool.express.effect, category)
         if opinion is not None:
             tally.opinions[opinion] = tally.opinions.get(opinion, 0) + 1
             self._note_evidence(seen, tally, opinion, carried, told.flags)
@@ -279,7 +278,8 @@ class _Look:
             unknown = "body-not-captured"
         elif removed.cookies and not cookies:
             unknown = "doubtful-cookies"
-        return Carried(cookies, removed.params, unknown)
+        params = tuple(name for name in removed.params if query_value(joined.url, name) != "")
+        return Carried(cookies, params, unknown)
 
     def _note_limits(self, seen: _Seen, tool: Tool, tally: ToolTally) -> str | None:
         limit = self._lens.limits.get(tool.id)
@@ -337,12 +337,7 @@ class _Look:
         key = (site_of(host), name)
         owners = self._owners.get(key)
         if owners is None:
-            lens = self._lens
-            line = ((b"Cookie", f"{name}=x".encode("utf-8", "replace")),)
-            page = f"https://{host}/"
-            request = lens.stripping.name(page, page=page, type="document", headers=line)
-            decision = lens.stripping.decide(request)
-            owners = tuple(c.tool for c in decision.credits if c.removed.cookies)
+            owners = self._lens.owners(host, name)
             if len(self._owners) < _MEMO:
                 self._owners[key] = owners
         return owners

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from optout_proxy.audit.entry import Unreadable
 from optout_proxy.audit.verdict import Carried, Opinion, Reason, Verdict, rests_on_cookies
-from optout_proxy.model import Action, Role, RuleRef
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from optout_proxy.audit.entry import Unreadable
+    from optout_proxy.model import Action, Role, RuleRef
 
 MOST_EVIDENCE: Final = 10
 """Requests kept per tool and opinion; all are counted, and all are in the rows."""
@@ -223,9 +224,7 @@ def _count[K](counts: dict[K, int], more: dict[K, int]) -> None:
         counts[key] = counts.get(key, 0) + count
 
 
-def merge_days(
-    kept: dict[str, float | None], more: Iterable[tuple[str, float | None]]
-) -> None:
+def merge_days(kept: dict[str, float | None], more: Iterable[tuple[str, float | None]]) -> None:
     """Keep for each cookie the longest life that it was given."""
     for name, days in more:
         if len(kept) < MOST_NAMES or name in kept:

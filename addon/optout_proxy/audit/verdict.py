@@ -55,9 +55,9 @@ type Delivery = Literal[
     "unknown",
 ]
 """What became of the tool's express opt-out on one hit: it is there; its parameter or its cookie is
-not; it was set on the page and the tool reports all the same; the tool has none; it is an account's;
-it leaves no trace in traffic; it belongs to another host of the tool; the capture holds no cookies
-to see it by."""
+not; it was set on the page and the tool reports all the same; the tool has none; it is a setting of
+an account; it leaves no trace in traffic; it belongs to another host of the tool; the capture holds
+no cookies to see it by."""
 
 VERDICTS: Final[tuple[Verdict, ...]] = get_args(Verdict.__value__)
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason.__value__)

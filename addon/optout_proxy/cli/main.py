@@ -12,6 +12,7 @@ from optout_proxy import __version__
 from optout_proxy.errors import EvidenceError, OptoutError
 
 _COMMANDS: Final = {
+    "audit": "optout_proxy.cli.audit",
     "check": "optout_proxy.cli.check",
     "demo": "optout_proxy.cli.demo",
     "explain": "optout_proxy.cli.explain",
