@@ -26,8 +26,12 @@ class Canary:
         """Prepare to look for a text of at least `SHORTEST` letters; ValueError for less."""
         if len(text.strip()) < SHORTEST:
             raise ValueError(f"a canary needs {SHORTEST} letters, or it is found everywhere")
-        self._exact = {form: name for name, form in _exact_forms(text)}
-        self._any_case = {form.lower(): name for name, form in _any_case_forms(text)}
+        self._exact: dict[bytes, str] = {}
+        self._any_case: dict[bytes, str] = {}
+        for name, form in _exact_forms(text):
+            self._exact.setdefault(form, name)
+        for name, form in _any_case_forms(text):
+            self._any_case.setdefault(form.lower(), name)
 
     def found_in(self, entry: Entry) -> str | None:
         """In which form and where an entry carries it: `sha256 in the address`; None where not."""

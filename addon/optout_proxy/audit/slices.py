@@ -60,7 +60,7 @@ def slices(stream: Source) -> Iterator[Slice]:
         raise Damaged("it is no JSON object")
     found = False
     for piece in _object(text, depth=0):
-        found = True
+        found = found or piece.key == "entries"
         yield piece
     if not found:
         raise Damaged("it has no log with entries")
@@ -182,7 +182,9 @@ class _Text:
         A bracket too few would otherwise swallow every entry behind it.
         """
         counted = self._counted_end()
-        for between in _BETWEEN.finditer(self._held, wrong):
+        # What is wrong is often the beginning of the next entry: a brace before it counts too.
+        closed = self._held.rfind(b"}", self._at, wrong)
+        for between in _BETWEEN.finditer(self._held, wrong if closed == -1 else closed):
             start = between.end()
             if counted is not None and start > self._at + counted:
                 break

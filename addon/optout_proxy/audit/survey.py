@@ -211,10 +211,11 @@ class _Look:
         undeclared = self._note_undeclared_tool(seen, tool, role)
         if role not in _CARRY_DATA or seen.request is None:
             return undeclared
-        tally.hits += 1
-        if len(tally.pages) < MOST_PAGES:
-            tally.pages[page_key(seen.page) if seen.page else ""] = None
         opinion = self._judged(seen, seen.request, tool, tally)
+        if opinion is not None:
+            tally.hits += 1
+            if len(tally.pages) < MOST_PAGES:
+                tally.pages[page_key(seen.page) if seen.page else ""] = None
         strayed = self._note_limits(seen, tool, tally)
         return (opinion.verdict if opinion else None) or strayed or undeclared
 
