@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,6 +15,9 @@ from optout_proxy.audit.tally import Total
 from optout_proxy.engine import Engine
 from optout_proxy.registry import Registry, load
 from optout_proxy.registry.load import choices_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 type Entry = dict[str, object]
 
@@ -99,7 +102,11 @@ def shipped_registry() -> Registry:
 
 
 def lens_at(
-    levels: dict[str, str] | None = None, *, canary: str = "", degrading: str = "", **changes: object
+    levels: dict[str, str] | None = None,
+    *,
+    canary: str = "",
+    degrading: str = "",
+    **changes: object,
 ) -> Lens:
     """The shipped configuration with other levels; every tool that is not named is allowed."""
     registry = shipped_registry()

@@ -1,4 +1,4 @@
-"""What is found beside verdicts: deviations, the undeclared, the never seen, canaries, lifetimes."""
+"""What is found beside verdicts: deviations, the undeclared, the never seen, canaries, lives."""
 
 from __future__ import annotations
 
@@ -264,7 +264,9 @@ def test_a_canary_is_found_in_every_form(name: str, body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"zebra", b"finch", gzip.compress(b"\0" * 50_000_000, mtime=0), b"\x1f\x8bbroken"], ids=range(5)
+    "body",
+    [b"", b"zebra", b"finch", gzip.compress(b"\0" * 50_000_000, mtime=0), b"\x1f\x8bbroken"],
+    ids=range(5),
 )
 def test_what_holds_no_canary_is_left_alone(body: bytes) -> None:
     assert Canary(WORD).found_in(Read(0, "https://a.example/", body=body)) is None

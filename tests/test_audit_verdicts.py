@@ -15,7 +15,6 @@ from captures import (
     JOT,
     LOADS,
     OTHER,
-    PAGE,
     PIXEL,
     TWEET,
     Entry,

@@ -34,6 +34,8 @@ class Slice(NamedTuple):
 _CHUNK: Final = 1 << 20
 LARGEST: Final = 64 << 20
 """Bytes of the largest entry that is read: more is no request but its body."""
+_GROWTH: Final = 8 << 20
+"""Bytes by which more of a large value is held at most: it is looked at anew each time."""
 _LARGEST_KEY: Final = 4096
 _BESIDE: Final = frozenset({"creator", "browser", "pages"})
 _TRAILING: Final = re.compile(r"trailing characters \(byte (\d+)\)")
@@ -224,7 +226,7 @@ class _Text:
     def _more(self) -> bool:
         """Hold more of the text, and no more of what has been read."""
         left = self._held[self._at :]
-        chunk = self._stream.read(max(_CHUNK, min(len(left), LARGEST)))
+        chunk = self._stream.read(max(_CHUNK, min(len(left), _GROWTH)))
         self._held, self._at = left + chunk, 0
         self._ended = not chunk
         return bool(chunk)

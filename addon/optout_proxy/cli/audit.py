@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Final, Literal, get_args
 
 import click
 
+from optout_proxy.audit import reports
 from optout_proxy.audit.lens import Asked, Lens, load_lens
 from optout_proxy.audit.opening import find, load_jar
 from optout_proxy.audit.result import Result, exit_code, result_of
@@ -111,7 +113,7 @@ def command(
         total = survey_all(captures, asked, lens, rows=out, done=done, jobs=jobs)
         earlier = survey_all(before, asked, lens, done=done, jobs=jobs) if baseline else None
     result = _result(total, earlier, lens, jar, enforced)
-    _report(result, lens, form, output)
+    _report(reports.Told(result, lens, fail_on, is_terminal=_is_terminal(output)), form, output)
     sys.exit(exit_code(result, fail_on, allow_inconclusive=allow_inconclusive))
 
 
@@ -164,10 +166,15 @@ class _progress:  # noqa: N801 - used as a function
         self._bar.stop()
 
 
-def _report(result: Result, lens: Lens, form: Format, output: Path | None) -> None:
-    from optout_proxy.audit import reports  # noqa: PLC0415
+def _is_terminal(output: Path | None) -> bool:
+    return output is None and sys.stdout.isatty()
 
-    text = reports.write(result, lens, form, is_terminal=output is None and sys.stdout.isatty())
+
+def _report(told: reports.Told, form: Format, output: Path | None) -> None:
+    text = reports.write(told, form)
+    if form == "github" and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
+        with Path(summary).open("ab") as file:
+            file.write(reports.write(told, "markdown"))
     if output is None:
         sys.stdout.buffer.write(text)
         sys.stdout.buffer.flush()

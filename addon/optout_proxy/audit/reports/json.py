@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from optout_proxy.audit.lens import Lens
-    from optout_proxy.audit.result import Result
+    from optout_proxy.audit.reports import Told
 
 
-def write(result: Result, lens: Lens, *, is_terminal: bool) -> bytes:  # noqa: ARG001 - one form
+def write(told: Told) -> bytes:
     """The result as one JSON object."""
-    return msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(told.result), indent=1) + b"\n"

@@ -13,7 +13,7 @@ from rich.text import Text
 from optout_proxy.audit.reports import words
 
 if TYPE_CHECKING:
-    from optout_proxy.audit.lens import Lens
+    from optout_proxy.audit.reports import Told
     from optout_proxy.audit.result import Result, ToolResult
 
 _STYLES: Final = {
@@ -28,8 +28,9 @@ _MOST_SITES: Final = 25
 _WIDTH: Final = 100
 
 
-def write(result: Result, lens: Lens, *, is_terminal: bool) -> bytes:  # noqa: ARG001 - one form
+def write(told: Told) -> bytes:
     """The result for a person to read; colours only where a terminal shows them."""
+    result, is_terminal = told.result, told.is_terminal
     out = io.StringIO()
     console = Console(
         file=out,
