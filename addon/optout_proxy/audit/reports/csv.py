@@ -35,19 +35,12 @@ def write(told: Told) -> bytes:
     for name, tool in told.result.tools.items():
         one = decided.get(name)
         before = "" if tool.baseline_hits is None else tool.baseline_hits
-        facts: tuple[object, ...] = (
-            tool.level,
-            tool.verdict,
-            tool.reason,
-            tool.says,
-            tool.hits,
-            before,
-        )
-        lines.writerow(_cells(("verdict", name, *facts, *_ends(one))))
+        facts = (name, tool.level, tool.verdict, tool.reason, tool.says, tool.hits, before)
+        lines.writerow(_cells(("verdict", *facts, *_ends(one))))
     for one in found:
         if one.kind in {"undeclared", "never-seen", "deviation"}:
-            facts = ("", one.kind, "", one.says, "", "")
-            lines.writerow(_cells((one.kind, one.about, *facts, *_ends(one))))
+            cells = (one.kind, one.about, "", "", "", one.says, "", "", *_ends(one))
+            lines.writerow(_cells(cells))
     return out.getvalue().encode()
 
 
