@@ -27,6 +27,7 @@ from captures import (
 from optout_proxy.audit import gpp
 from optout_proxy.audit.canary import Canary
 from optout_proxy.audit.entry import Entry as Read
+from optout_proxy.audit.entry import Pair
 from optout_proxy.audit.express import days_of
 from optout_proxy.audit.jars import JarCookie
 from optout_proxy.audit.result import FORMAT, Result, exit_code, found, result_of
@@ -274,7 +275,7 @@ def test_what_holds_no_canary_is_left_alone(body: bytes) -> None:
 
 def test_a_canary_in_the_address_and_in_headers_is_found() -> None:
     there = Read(0, f"https://a.example/?q={quote_plus(WORD)}")
-    behind = Read(0, "https://a.example/", headers=((b"Referer", _RAW),))
+    behind = Read(0, "https://a.example/", pairs=[Pair("Referer", WORD)])
     assert Canary(WORD).found_in(there) == "URL-encoded in the address"
     assert Canary(WORD).found_in(behind) == "plain in the header Referer"
 

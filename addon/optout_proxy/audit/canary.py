@@ -8,6 +8,8 @@ import zlib
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, quote_plus
 
+from optout_proxy.audit.entry import wire
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -50,9 +52,9 @@ class Canary:
 
 def _places(entry: Entry) -> Iterator[tuple[str, bytes]]:
     yield "the address", entry.url.encode("utf-8", "replace")
-    for name, value in entry.headers:
-        if len(value) >= SHORTEST:
-            yield f"the header {name.decode('latin-1')}"[:80], value
+    for pair in entry.pairs:
+        if len(pair.value) >= SHORTEST:
+            yield f"the header {pair.name}"[:80], wire(pair.value)
     if entry.body:
         yield "the body", entry.body
         if (unpacked := _unpacked(entry.body)) is not None:

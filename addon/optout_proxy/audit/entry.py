@@ -7,11 +7,33 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from optout_proxy.model import Headers, Type
 
 type Fate = Literal["sent", "answered-here", "stopped", "cached"]
 """What became of a request: it left; this proxy answered it; the browser stopped it or answered it
 from its own cache, so that nothing left."""
+
+
+class Pair(msgspec.Struct, frozen=True, gc=False):
+    """A header line, a cookie or a field, as text."""
+
+    name: str = ""
+    value: str = ""
+
+    @property
+    def line(self) -> tuple[bytes, bytes]:
+        """A header line as the wire has it."""
+        return wire(self.name), wire(self.value)
+
+
+def wire(text: str) -> bytes:
+    """Text as bytes; bytes that were no text come back as they were."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -21,7 +43,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     """Its place in the file, from 0."""
     url: str
     method: str = "GET"
-    headers: Headers = ()
+    pairs: Sequence[Pair] = ()
+    """Its header lines."""
     has_headers: bool = True
     """False where the capture does not say which headers there were."""
     body: bytes | None = None
@@ -37,6 +60,11 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     fate: Fate = "sent"
     set_cookies: tuple[bytes, ...] = ()
     """Raw `Set-Cookie` values of the response."""
+
+    @property
+    def headers(self) -> Headers:
+        """The header lines as an engine reads them."""
+        return tuple([pair.line for pair in self.pairs])
 
 
 class Unreadable(msgspec.Struct, frozen=True, gc=False):

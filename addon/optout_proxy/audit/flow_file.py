@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from optout_proxy.audit.entry import Entry, Traits, Unreadable
+from optout_proxy.audit.entry import Entry, Pair, Traits, Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ def read_flows(stream: Source, traits: Traits) -> Iterator[Entry | Unreadable]:
             if isinstance(flow, HTTPFlow):
                 yield _entry(flow, index)
             else:
-                yield Entry(index, "", headers=(), fate="stopped")
+                yield Entry(index, "", fate="stopped")
             index += 1
     except FlowReadException as error:
         yield Unreadable(index, f"cut short or damaged: {error}"[:200])
@@ -49,7 +49,7 @@ def _entry(flow: HTTPFlow, index: int) -> Entry | Unreadable:
         index=index,
         url=request.pretty_url,
         method=request.method.upper(),
-        headers=tuple(request.headers.fields),
+        pairs=[Pair(_text(name), _text(value)) for name, value in request.headers.fields],
         body=request.raw_content or None,
         has_body=request.raw_content is not None,
         started=_time(request.timestamp_start),
@@ -57,6 +57,10 @@ def _entry(flow: HTTPFlow, index: int) -> Entry | Unreadable:
         fate="answered-here" if answered else "sent",
         set_cookies=tuple(value for name, value in lines if name.lower() == b"set-cookie"),
     )
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
 
 
 def _time(seconds: float) -> str:

@@ -15,24 +15,19 @@ from urllib.parse import quote_plus
 
 import msgspec
 
-from optout_proxy.audit.entry import Entry, Fate, Traits, Unreadable
+from optout_proxy.audit.entry import Entry, Fate, Pair, Traits, Unreadable, wire
 from optout_proxy.audit.slices import Damaged, Slice, Source, slices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from optout_proxy.model import Headers, Type
-
-
-class _Pair(msgspec.Struct, gc=False):
-    name: str = ""
-    value: str = ""
+    from optout_proxy.model import Type
 
 
 class _Post(msgspec.Struct, gc=False):
     mime: str | None = msgspec.field(name="mimeType", default=None)
     text: str | None = None
-    params: list[_Pair] | None = None
+    params: list[Pair] | None = None
     encoding: str | None = None
     encoding_told: str | None = msgspec.field(name="_encoding", default=None)
 
@@ -40,8 +35,8 @@ class _Post(msgspec.Struct, gc=False):
 class _Asked(msgspec.Struct, gc=False):
     url: str
     method: str | None = None
-    headers: list[_Pair] | None = None
-    cookies: list[_Pair] | None = None
+    headers: list[Pair] | None = None
+    cookies: list[Pair] | None = None
     post: _Post | None = msgspec.field(name="postData", default=None)
     body_size: float | None = msgspec.field(name="bodySize", default=None)
 
@@ -52,7 +47,7 @@ class _Content(msgspec.Struct, gc=False):
 
 class _Came(msgspec.Struct, gc=False):
     status: float | None = None
-    headers: list[_Pair] | None = None
+    headers: list[Pair] | None = None
     content: _Content | None = None
     error: str | None = msgspec.field(name="_error", default=None)
 
@@ -160,7 +155,7 @@ def parse_entry(text: bytes, index: int, views: _PageViews) -> Entry | Unreadabl
 
 def _entry(whole: _Whole, index: int, views: _PageViews) -> Entry:
     asked, came = whole.request, whole.response or _Came()
-    headers = _headers(asked)
+    pairs = _headers(asked)
     kind, page = views.place(whole)
     body, has_body = _body(asked)
     set_cookies, answered = _told(came.headers)
@@ -168,8 +163,8 @@ def _entry(whole: _Whole, index: int, views: _PageViews) -> Entry:
         index=index,
         url=asked.url,
         method=(asked.method or "GET").upper(),
-        headers=headers,
-        has_headers=bool(headers),
+        pairs=pairs,
+        has_headers=bool(pairs),
         body=body,
         has_body=has_body,
         type=kind,
@@ -188,24 +183,18 @@ def _fate(whole: _Whole, came: _Came) -> Fate:
     return "stopped" if error and any(word in error for word in _STOPPED) else "sent"
 
 
-def _headers(asked: _Asked) -> Headers:
-    lines = [
-        (_bytes(line.name), _bytes(line.value))
-        for line in asked.headers or ()
-        if line.name[:1] != ":"
-    ]
-    if asked.cookies and not any(name.lower() == b"cookie" for name, _ in lines):
+def _headers(asked: _Asked) -> list[Pair]:
+    pairs = asked.headers or []
+    if pairs and any(pair.name[:1] == ":" for pair in pairs[:6]):
+        pairs = [pair for pair in pairs if pair.name[:1] != ":"]
+    if asked.cookies and not any(pair.name.lower() == "cookie" for pair in pairs):
         # Firebug and some others write cookies only here.
-        pairs = "; ".join(f"{cookie.name}={cookie.value}" for cookie in asked.cookies)
-        lines.append((b"Cookie", _bytes(pairs)))
-    return tuple(lines)
+        text = "; ".join(f"{cookie.name}={cookie.value}" for cookie in asked.cookies)
+        pairs = [*pairs, Pair("Cookie", text)]
+    return pairs
 
 
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "replace")
-
-
-def _told(lines: list[_Pair] | None) -> tuple[tuple[bytes, ...], bool]:
+def _told(lines: list[Pair] | None) -> tuple[tuple[bytes, ...], bool]:
     """The `Set-Cookie` values of a response, and whether it was made by this proxy."""
     cookies: list[bytes] = []
     answered = False
@@ -213,7 +202,7 @@ def _told(lines: list[_Pair] | None) -> tuple[tuple[bytes, ...], bool]:
         size = len(line.name)
         if size == 10 and line.name.lower() == "set-cookie":
             # Several in one line are separated by line breaks, which no header can hold.
-            cookies += [_bytes(one) for one in line.value.split("\n") if one]
+            cookies += [wire(one) for one in line.value.split("\n") if one]
         elif size == 12 and line.name.lower() == "optout-proxy":
             answered = True
     return tuple(cookies), answered
@@ -227,7 +216,7 @@ def _body(asked: _Asked) -> tuple[bytes | None, bool]:
     if post.text:
         if "base64" in (post.encoding or "", post.encoding_told or ""):
             return _decoded(post.text)
-        return _bytes(post.text), True
+        return wire(post.text), True
     if post.params:
         pairs = (f"{quote_plus(p.name)}={quote_plus(p.value)}" for p in post.params)
         return "&".join(pairs).encode(), True
@@ -377,13 +366,13 @@ def _number(value: dict[str, object], key: str) -> float | None:
     return inner if isinstance(inner, int | float) and abs(inner) < 1e9 else None
 
 
-def _pairs(value: object) -> list[_Pair] | None:
+def _pairs(value: object) -> list[Pair] | None:
     if isinstance(value, dict):
-        return [_Pair(_clean(str(name)), _clean(str(one))) for name, one in value.items()]
+        return [Pair(_clean(str(name)), _clean(str(one))) for name, one in value.items()]
     if not isinstance(value, list):
         return None
     return [
-        _Pair(_clean(str(one.get("name", ""))), _clean(str(one.get("value", ""))))
+        Pair(_clean(str(one.get("name", ""))), _clean(str(one.get("value", ""))))
         for one in value
         if isinstance(one, dict)
     ]

@@ -44,16 +44,16 @@ if TYPE_CHECKING:
 _CARRY_DATA: Final[frozenset[Role]] = frozenset({"collects", "telemetry"})
 _NAMING: Final = frozenset(
     {
-        b"referer",
-        b"origin",
-        b"cookie",
-        b"accept",
-        b"content-type",
-        b"content-encoding",
-        b"sec-fetch-dest",
-        b"sec-fetch-site",
-        b"sec-fetch-storage-access",
-        b"sec-gpc",
+        "referer",
+        "origin",
+        "cookie",
+        "accept",
+        "content-type",
+        "content-encoding",
+        "sec-fetch-dest",
+        "sec-fetch-site",
+        "sec-fetch-storage-access",
+        "sec-gpc",
     }
 )
 _SHORTEST_VALUE: Final = 8
@@ -126,7 +126,7 @@ class _Look:
     def _read(self, entry: Entry) -> Row:
         lines = _lines(entry)
         request, decision = self._decided(entry, lines)
-        page = entry.page or lines.get(b"referer", "")
+        page = entry.page or lines.get("referer", "")
         host = request.host if request else host_of(entry.url)
         page_host = request.page_host if request and not entry.page else host_of(page)
         seen = _Seen(entry, lines, host, page, page_host, request, decision)
@@ -147,16 +147,16 @@ class _Look:
             finding,
         )
 
-    def _decided(self, entry: Entry, lines: dict[bytes, str]) -> tuple[Request | None, Decision]:
+    def _decided(self, entry: Entry, lines: dict[str, str]) -> tuple[Request | None, Decision]:
         """What the proxy would do; the request as named, unless no rule can know its address."""
         engine = self._lens.engine
-        referer = lines.get(b"referer", "")
+        referer = lines.get("referer", "")
         if self._is_plain(entry, referer or entry.page, lines):
             decision = engine.decide_url(entry.url, referer or entry.page, entry.type or "other")
             if decision.role is None:
                 return None, decision
-        named = referer or lines.get(b"origin") or not entry.page
-        told = lines.get(b"sec-fetch-dest")
+        named = referer or lines.get("origin") or not entry.page
+        told = lines.get("sec-fetch-dest")
         request = engine.name(
             entry.url,
             method=entry.method,
@@ -167,21 +167,21 @@ class _Look:
         )
         return request, engine.decide(request)
 
-    def _is_plain(self, entry: Entry, page: str, lines: dict[bytes, str]) -> bool:
+    def _is_plain(self, entry: Entry, page: str, lines: dict[str, str]) -> bool:
         """Whether the address and page alone make the strictest reading of an entry."""
-        if self._lens.has_lists or entry.body or b"sec-fetch-storage-access" in lines:
+        if self._lens.has_lists or entry.body or "sec-fetch-storage-access" in lines:
             return False
-        if lines.get(b"sec-fetch-site") != "cross-site" or not page:
+        if lines.get("sec-fetch-site") != "cross-site" or not page:
             return True
         return site_of(host_of(entry.url)) != site_of(host_of(page))
 
     def _note_traits(self, seen: _Seen) -> None:
         found = self._found
-        if not found.has_cookies and (b"cookie" in seen.lines or seen.entry.set_cookies):
+        if not found.has_cookies and ("cookie" in seen.lines or seen.entry.set_cookies):
             found.has_cookies = True
         if seen.entry.fate == "answered-here":
             found.answered_here += 1
-        if seen.lines.get(b"sec-gpc") == "1":
+        if seen.lines.get("sec-gpc") == "1":
             found.gpc += 1
 
     def _note_page(self, seen: _Seen) -> None:
@@ -225,7 +225,7 @@ class _Look:
         lens, decision = self._lens, seen.decision
         carried = self._carried(seen.entry, request, tool)
         told = signals_of(seen.entry.url, seen.entry.body)
-        cookies = cookies_in(seen.lines.get(b"cookie", ""))
+        cookies = cookies_in(seen.lines.get("cookie", ""))
         page_site = site_of(seen.page_host)
         delivery = lens.expressed.delivery(
             tool, request, cookies,
@@ -319,7 +319,7 @@ class _Look:
 
     def _note_own_cookies(self, seen: _Seen) -> None:
         """Remember who follows visitors by the page's own cookies, and by which values."""
-        header = seen.lines.get(b"cookie", "")
+        header = seen.lines.get("cookie", "")
         if not header or self._last_cookies.get(seen.host) == header:
             return
         if len(self._last_cookies) < _MEMO:
@@ -359,7 +359,7 @@ class _Look:
             told = ("known operators", f"{tracker.operator}: {tracker.product}")
         if told is not None:
             self._told(seen, site, told)
-        is_certain = seen.page_host or seen.lines.get(b"sec-fetch-site") == "cross-site"
+        is_certain = seen.page_host or seen.lines.get("sec-fetch-site") == "cross-site"
         is_named = operator is not None and told is None
         identifier = None if is_named or not is_certain else self._identifier(seen)
         if identifier is not None:
@@ -370,7 +370,7 @@ class _Look:
 
     def _identifier(self, seen: _Seen) -> str | None:
         """The name of what tells the visitor apart on a request; None where nothing seems to."""
-        for name, value in cookies_in(seen.lines.get(b"cookie", "")).items():
+        for name, value in cookies_in(seen.lines.get("cookie", "")).items():
             if len(value) >= _SHORTEST_VALUE and not _is_plumbing(name):
                 return f"cookie {name}"[:100]
         url = seen.entry.url
@@ -453,7 +453,7 @@ class _Seen(msgspec.Struct, frozen=True):
     """An entry, and all that was made of it."""
 
     entry: Entry
-    lines: dict[bytes, str]
+    lines: dict[str, str]
     host: str
     page: str
     page_host: str
@@ -463,25 +463,23 @@ class _Seen(msgspec.Struct, frozen=True):
     @property
     def is_document(self) -> bool:
         """Whether somebody opened it, rather than a page asked for it."""
-        if told := self.lines.get(b"sec-fetch-dest"):
+        if told := self.lines.get("sec-fetch-dest"):
             return told == "document"
         if self.entry.type is not None:
             return self.entry.type == "document"
-        return "text/html" in self.lines.get(b"accept", "") and self.entry.method == "GET"
+        return "text/html" in self.lines.get("accept", "") and self.entry.method == "GET"
 
 
-def _lines(entry: Entry) -> dict[bytes, str]:
+def _lines(entry: Entry) -> dict[str, str]:
     """The header lines that tell what a request is; several `Cookie` lines as one."""
-    found: dict[bytes, str] = {}
-    for name, value in entry.headers:
-        low = name.lower()
+    found: dict[str, str] = {}
+    for pair in entry.pairs:
+        low = pair.name.lower()
         if low in _NAMING:
-            text = value.decode("utf-8", "replace")
-            if low == b"cookie" and low in found:
-                text = f"{found[low]}; {text}"
-            elif low in found:
-                continue
-            found[low] = text
+            if low not in found:
+                found[low] = pair.value
+            elif low == "cookie":
+                found[low] += f"; {pair.value}"
     return found
 
 

@@ -38,6 +38,7 @@ code { font: .85em/1.4 ui-monospace, monospace; }
 .tool { border-top: 1px solid var(--line); padding: .75rem 0; display: grid; gap: .25rem 1rem;
   grid-template-columns: minmax(0, 1fr) 170px; break-inside: avoid-page; }
 .tool > details { grid-column: 1 / -1; }
+p::first-letter { text-transform: uppercase; }
 .verdict { font-weight: 600; } .violated { color: var(--bad); }
 .inconclusive { color: var(--doubt); }
 .honoured { color: var(--good); } .signal-delivered { color: var(--told); }
@@ -61,7 +62,7 @@ def write(told: Told) -> bytes:
         f"<p>{_e(words.headline(result))}</p>",
         f"<p class=soft>Policy: {_e(', '.join(result.policy) or 'none')}</p>",
         "<h2>Tools</h2>",
-        *(_tool(name, tool) for name, tool in result.tools.items()),
+        *(_tool(name, tool, _most(result)) for name, tool in result.tools.items()),
         *_others(result),
         _captures(result),
         "<h2>Limits</h2>",
@@ -86,21 +87,26 @@ def _list(items: Iterable[str]) -> str:
     return "<ul>" + "".join(f"<li>{_e(item)}</li>" for item in items) + "</ul>"
 
 
-def _tool(name: str, tool: ToolResult) -> str:
+def _most(result: Result) -> int:
+    """The hits that fill the width of a chart: all tools are drawn to one measure."""
+    counts = [max(tool.hits, tool.baseline_hits or 0) for tool in result.tools.values()]
+    return max(counts, default=1) or 1
+
+
+def _tool(name: str, tool: ToolResult, most: int) -> str:
     waiver = f"<p class=soft>{_e(words.of_waiver(tool.waiver))}</p>" if tool.waiver else ""
     declared = tool.declared or "declared by no policy"
     return (
         f'<section class=tool id="{_e(name)}"><div><h3>{_e(tool.name)}</h3> '
         f"<span class=soft>{_e(tool.level)}; {_e(declared)}</span>"
         f'<p class="verdict {_e(tool.verdict)}">{_e(tool.verdict)}</p>'
-        f"<p>{_e(tool.says)}</p>{waiver}</div>{_chart(tool)}{_details(tool)}</section>"
+        f"<p>{_e(tool.says)}</p>{waiver}</div>{_chart(tool, most)}{_details(tool)}</section>"
     )
 
 
-def _chart(tool: ToolResult) -> str:
+def _chart(tool: ToolResult, most: int) -> str:
     """Hits now, and in the baseline, as two bars."""
     before = tool.baseline_hits
-    most = max(tool.hits, before or 0, 1)
     bars = [_bar("now", tool.hits, most, 0)]
     spoken = f"{tool.hits} hits"
     if before is not None:
@@ -110,7 +116,7 @@ def _chart(tool: ToolResult) -> str:
 
 
 def _bar(kind: str, count: int, most: int, top: int) -> str:
-    width = round((_WIDTH - 80) * count / most, 1)
+    width = max(round((_WIDTH - 80) * count / most, 1), 1 if count else 0)
     return (
         f'<rect class={kind} x=0 y={top + 2} width="{width}" height=14></rect>'
         f'<text x="{width + 4}" y={top + 13}>{count} {kind}</text>'
@@ -129,9 +135,12 @@ def _details(tool: ToolResult) -> str:
         facts.append(f"its own opt-out: {tool.opt_out.says}")
     evidence = "".join(_request(one) for one in tool.evidence)
     return (
-        f"<details><summary>Evidence: {len(tool.evidence)} of {tool.hits} requests</summary>"
-        f"{_list(facts)}<ul>{evidence}</ul></details>"
+        f"<details><summary>{_summary(tool)}</summary>{_list(facts)}<ul>{evidence}</ul></details>"
     )
+
+
+def _summary(tool: ToolResult) -> str:
+    return f"Evidence: {len(tool.evidence)} of {tool.hits} requests" if tool.hits else "More"
 
 
 def _cookie(name: str, days: float | None) -> str:
