@@ -45,6 +45,16 @@ _CAME = (
     ("Vary", "Accept-Encoding"),
     ("X-Content-Type-Options", "nosniff"),
 )
+_FRAMES = [
+    {
+        "functionName": f"load{number}",
+        "scriptId": str(number),
+        "url": "https://www.example.com/assets/application-0123456789abcdef.js",
+        "lineNumber": 1,
+        "columnNumber": 12345 + number,
+    }
+    for number in range(4)
+]
 _TIMES = {"blocked": 1.2, "dns": 0, "connect": 3, "send": 0.1, "wait": 30, "receive": 5, "ssl": -1}
 
 
@@ -53,6 +63,8 @@ def entry(url: str, page: str, kind: str, body: str) -> dict[str, object]:
     sent = [*_SENT, ("Referer", page), ("Cookie", "session=0123456789abcdef; lang=en")]
     query = url.partition("?")[2].split("&")[:20]
     return {
+        "_connectionId": "1234",
+        "_initiator": {"type": "script", "stack": {"callFrames": _FRAMES}},
         "_priority": "High",
         "_resourceType": kind,
         "startedDateTime": "2026-11-24T10:00:00.000Z",

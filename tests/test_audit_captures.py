@@ -306,6 +306,22 @@ def test_a_page_view_does_not_begin_with_a_certificate_check() -> None:
     assert [one.type for one in found] == [None, "document"]
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        entry(GA, kind="", page="", view="1", body="v=2", content="text/html"),
+        entry(GA, kind="", page="", view="1", status=204),
+        entry(GA, kind="", page="", view="1", headers=(("Accept", "*/*"),), content="text/html"),
+        entry(GA, kind="ping", page="", view="1"),
+        entry(GA, kind="", page="", view="1", headers=(("Sec-Fetch-Dest", "empty"),)),
+    ],
+)
+def test_a_hit_that_comes_first_is_not_taken_for_the_page(tmp_path: Path, first: object) -> None:
+    (tmp_path / "a.har").write_bytes(har(first))
+    found = survey(tmp_path / "a.har", lens_at({"google-analytics": "block"}))
+    assert found.tools["google-analytics"].hits == 1
+
+
 # --- flow files, jars, folders --------------------------------------------------------------------
 
 
@@ -422,7 +438,7 @@ def test_every_entry_of_an_outside_capture_is_accounted_for(file: Path) -> None:
 def test_reading_loosely_finds_the_same(file: Path) -> None:
     stream = io.BytesIO(file.read_bytes().removeprefix(b"\xef\xbb\xbf"))
     try:
-        pieces = [piece.text for piece in slices(stream) if not piece.key]
+        pieces = [bytes(piece.text) for piece in slices(stream) if not piece.key]
     except Damaged:
         pieces = []
     for text in pieces:

@@ -96,6 +96,7 @@ _BY_MIME: Final[tuple[tuple[str, Type], ...]] = (
     ("audio/", "media"),
     ("html", "subdocument"),
 )
+_OPENED: Final = frozenset({"document", "other"})
 _STOPPED: Final = ("blocked_by_client", "blocked_by_csp", "blocked_by_response.content")
 _MOST_PAGES: Final = 100_000
 
@@ -124,9 +125,9 @@ def read_har(stream: Source, traits: Traits) -> Iterator[Entry | Unreadable]:
 
 def _beside(piece: Slice, traits: Traits, views: _PageViews) -> None:
     if piece.key == "pages":
-        views.titles(piece.text)
+        views.titles(bytes(piece.text))
     elif piece.key in {"creator", "browser"}:
-        name = _maker(piece.text)
+        name = _maker(bytes(piece.text))
         traits.made_by = ", ".join(filter(None, (traits.made_by, name)))
 
 
@@ -139,12 +140,12 @@ def _maker(text: bytes) -> str:
     return " ".join(str(word) for word in words)[:100]
 
 
-def parse_entry(text: bytes, index: int, views: _PageViews) -> Entry | Unreadable:
+def parse_entry(text: bytes | msgspec.Raw, index: int, views: _PageViews) -> Entry | Unreadable:
     """One entry of a HAR."""
     try:
         whole = _ENTRY.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        found = loose(text)
+        found = loose(bytes(text))
         if isinstance(found, str):
             return Unreadable(index, found)
         whole = found
@@ -292,13 +293,18 @@ def _tells_nothing(whole: _Whole) -> bool:
 
 
 def _opens(whole: _Whole) -> bool:
-    """Whether an entry may be the document of its page view, by what the browser said of it."""
-    for line in whole.request.headers or ():
-        if line.name.lower() == "sec-fetch-dest":
-            return line.value == "document"
-    return whole.request.url.startswith(("http:", "https:")) and whole.kind in {
-        None, "document", "Document", "other", "Other", "",
-    }  # fmt: skip
+    """Whether an entry may be the document of its page view, by what the browser said of it.
+
+    In doubt it is none: what a page asks for is judged more strictly than what somebody opens.
+    """
+    asked = whole.request
+    lines = {pair.name.lower(): pair.value for pair in asked.headers or ()}
+    if "sec-fetch-dest" in lines:
+        return lines["sec-fetch-dest"] == "document"
+    if (asked.method or "GET").upper() != "GET" or (whole.kind or "other").lower() not in _OPENED:
+        return False
+    status = whole.response.status if whole.response else None
+    return status != 204 and "text/html" in lines.get("accept", "text/html")
 
 
 # --- Entries that are not as the specification has them ------------------------------------------

@@ -26,7 +26,7 @@ class Slice(NamedTuple):
     """A piece of a HAR: an entry (`key` is empty), or a value of the log beside them."""
 
     key: str
-    text: bytes
+    text: bytes | msgspec.Raw
     why: str = ""
     """Why an entry is not here; empty where it is."""
 
@@ -45,6 +45,8 @@ _BLANK: Final = re.compile(rb"[ \t\r\n]*+")
 _SCALAR: Final = re.compile(rb"[^,\]}\s]*+")
 _IN_STRING: Final = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 _MARK: Final = re.compile(rb'["{}\[\]]')
+_NEXT: Final = re.compile(rb'\}[ \t\r\n]*+,[ \t\r\n]*+\{[ \t\r\n]*+"[^"\\]*+"')
+_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _SKIP: Final = msgspec.json.Decoder(msgspec.Raw)
 
 
@@ -101,6 +103,9 @@ def _entries(text: _Text) -> Iterator[Slice]:
         if mark == b"," or mark in b"}:":
             text.skip(1)
             continue
+        if several := text.several():
+            yield from [Slice("", one) for one in several]
+            continue
         try:
             value = text.value()
         except Damaged as cut:
@@ -121,6 +126,7 @@ class _Text:
         self._held = b""
         self._at = 0
         self._ended = False
+        self._between: bytes | None = None
 
     def peek(self) -> bytes:
         """The next byte that is no blank; empty at the end."""
@@ -155,12 +161,37 @@ class _Text:
             if end is not None:
                 value = self._held[self._at : self._at + end]
                 self._at += end
+                self._learn(self._at)
                 return value
             if len(self._held) - self._at > LARGEST:
                 self._pass_over()
                 return None
             if not self._more():
                 raise Damaged("it breaks off")
+
+    def several(self) -> list[msgspec.Raw]:
+        """As many values as are held whole, cut at once; none where that is not certain.
+
+        All but the first entry begin as the one before: with the same bytes between and the same
+        key first. Whether what lies between two such places is whole values, msgspec decides.
+        """
+        if self._between is None:
+            return []
+        last = self._held.rfind(self._between, self._at)
+        if last == -1:
+            return []
+        try:
+            cut = _LIST.decode(b"[%b]" % self._held[self._at : last + 1])
+        except (msgspec.DecodeError, RecursionError):
+            self._between = None  # anew, once more of the text is held
+            return []
+        self._at = last + 1
+        return cut
+
+    def _learn(self, end: int) -> None:
+        """Learn what stands between one entry and the next."""
+        found = _NEXT.match(self._held, end - 1)
+        self._between = found[0] if found else None
 
     def _end(self) -> int | None:
         """Bytes of the value that stands here; None where it does not end in what is held."""

@@ -230,3 +230,10 @@ def merge_days(kept: dict[str, float | None], more: Iterable[tuple[str, float | 
         if len(kept) < MOST_NAMES or name in kept:
             before = kept.get(name)
             kept[name] = max(before or 0, days) if days is not None else before
+
+
+def count_name(counts: dict[str, int], name: str) -> None:
+    """Count a name from outside, shortened, while there is room for new ones."""
+    name = name[:100]
+    if name in counts or len(counts) < MOST_NAMES:
+        counts[name] = counts.get(name, 0) + 1
