@@ -186,7 +186,7 @@ def _fate(whole: _Whole, came: _Came) -> Fate:
 
 def _headers(asked: _Asked) -> list[Pair]:
     pairs = asked.headers or []
-    if pairs and any(pair.name[:1] == ":" for pair in pairs[:6]):
+    if pairs and pairs[0].name[:1] == ":":  # HTTP/2's, which browsers write first
         pairs = [pair for pair in pairs if pair.name[:1] != ":"]
     if asked.cookies and not any(pair.name.lower() == "cookie" for pair in pairs):
         # Firebug and some others write cookies only here.

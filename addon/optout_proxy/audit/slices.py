@@ -62,11 +62,8 @@ def slices(stream: Source) -> Iterator[Slice]:
     text = _Text(stream)
     if text.peek() != b"{":
         raise Damaged("it is no JSON object")
-    found = False
-    for piece in _object(text, depth=0):
-        found = found or piece.key == "entries"
-        yield piece
-    if not found:
+    yield from _object(text, depth=0)
+    if not text.has_entries:
         raise Damaged("it has no log with entries")
 
 
@@ -82,7 +79,7 @@ def _object(text: _Text, depth: int) -> Iterator[Slice]:
         text.skip(1)
         opened = text.peek()
         if key == "entries" and opened == b"[":
-            yield Slice("entries", b"")
+            text.has_entries = True
             yield from _entries(text)
         elif opened == b"{" and depth < 2 and (key == "log" or depth == 0):
             yield from _object(text, depth + 1)
@@ -127,6 +124,7 @@ class _Text:
         self._at = 0
         self._ended = False
         self._between: bytes | None = None
+        self.has_entries = False
 
     def peek(self) -> bytes:
         """The next byte that is no blank; empty at the end."""
@@ -204,10 +202,11 @@ class _Text:
             if wrong := _WRONG.search(str(error)):
                 return self._damaged_end(self._at + int(wrong[1]))
         except RecursionError:
-            pass
+            return self._counted_end()
         else:
             return len(view) if self._ended or self._held[self._at] in b'{["' else None
-        return self._counted_end()
+        # Cut off, as far as can be seen; or half a surrogate pair, which looks the same.
+        return self._counted_end() if self._ended or len(view) >= _CHUNK else None
 
     def _damaged_end(self, wrong: int) -> int | None:
         """Where a damaged value ends: where its brackets do, or where the next entry begins.
