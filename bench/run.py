@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+import audit
 import matching
 import wire
 
@@ -42,7 +43,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the rows to this file")
     given = parser.parse_args()
     print(f"Python {platform.python_version()}, {platform.machine()}")
-    rows = [*matching.rows(quick=given.quick), *wire.rows(quick=given.quick)]
+    measured = (matching.rows, audit.rows, wire.rows)
+    rows = [row for part in measured for row in part(quick=given.quick)]
     draw(rows)
     for line in matching.disagreements(quick=given.quick):
         print(line)

@@ -272,6 +272,7 @@ def test_set_cookies_on_one_line_are_told_apart() -> None:
         ({"text": "%%%", "encoding": "base64"}, None, False),
         ({"params": [{"name": "a b", "value": "1&2"}]}, b"a+b=1%262", True),
         ({"mimeType": "text/plain"}, None, False),
+        ({"mimeType": "", "text": ""}, None, False),
     ],
 )
 def test_a_body_is_read_or_said_to_be_missing(

@@ -96,6 +96,7 @@ _BY_MIME: Final[tuple[tuple[str, Type], ...]] = (
     ("audio/", "media"),
     ("html", "subdocument"),
 )
+_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _OPENED: Final = frozenset({"document", "other"})
 _STOPPED: Final = ("blocked_by_client", "blocked_by_csp", "blocked_by_response.content")
 _MOST_PAGES: Final = 100_000
@@ -212,16 +213,24 @@ def _told(lines: list[Pair] | None) -> tuple[tuple[bytes, ...], bool]:
 def _body(asked: _Asked) -> tuple[bytes | None, bool]:
     """The request body, and whether the capture holds what there was of it."""
     post = asked.post
-    if post is None or (post.text is None and not post.params):
-        return None, (asked.body_size or 0) <= 0 and post is None
-    if post.text:
-        if "base64" in (post.encoding or "", post.encoding_told or ""):
+    if post is not None and post.text:
+        if "base64" in {post.encoding, post.encoding_told}:
             return _decoded(post.text)
         return wire(post.text), True
-    if post.params:
+    if post is not None and post.params:
         pairs = (f"{quote_plus(p.name)}={quote_plus(p.value)}" for p in post.params)
         return "&".join(pairs).encode(), True
-    return None, (asked.body_size or 0) <= 0
+    return None, _had_none(asked)
+
+
+def _had_none(asked: _Asked) -> bool:
+    """Whether a request whose body is not in the capture had none; in doubt it had one."""
+    told = next((p.value for p in asked.headers or () if p.name.lower() == "content-length"), None)
+    if told is not None:
+        return told.strip() == "0"
+    if asked.body_size is not None and asked.body_size >= 0:
+        return asked.body_size == 0
+    return (asked.method or "GET").upper() not in _WITH_BODY
 
 
 def _decoded(text: str) -> tuple[bytes | None, bool]:

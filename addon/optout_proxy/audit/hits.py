@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from optout_proxy.audit.express import cookies_in
-from optout_proxy.audit.identifiers import is_plumbing
+from optout_proxy.audit.identifiers import is_plumbing, may_identify
 from optout_proxy.audit.seen import CARRY_DATA, page_key
 from optout_proxy.audit.signals import signals_of
 from optout_proxy.audit.tally import (
@@ -109,33 +109,29 @@ class Hits:
         )
 
     def _carried(self, entry: Entry, request: Request, tool: Tool) -> Carried:
-        """The identity on a hit: what `strip` would take away, from its body too."""
-        fields, readable = _fields(entry, request)
-        joined = request
-        if fields:
-            mark = "&" if "?" in request.url else "?"
-            url = request.url.partition("#")[0] + mark + fields
-            joined = msgspec.structs.replace(request, url=url)
+        """The identity on a hit: what `strip` would take away, from its path and body too."""
+        joined, readable = _joined(entry, request)
         decision = self._lens.stripping.decide(joined)
-        if fields and decision.tool != tool.id:
+        if joined is not request and decision.tool != tool.id:
             decision = self._lens.stripping.decide(request)
             readable = False
         removed = decision.removed
         cookies = tuple(name for name in removed.cookies if not is_plumbing(name))
         params = tuple(name for name in removed.params if query_value(joined.url, name) != "")
-        is_whole = readable and not decision.stops
-        doubtful = bool(removed.cookies) and not cookies
-        return Carried(cookies, params, self._unknown(entry, is_whole=is_whole, doubtful=doubtful))
+        unknown = self._not_captured(entry, is_whole=readable and not decision.stops)
+        if unknown is None and removed.cookies and not cookies:
+            unknown = "doubtful-cookies"
+        if unknown is None and may_identify(joined.url):
+            unknown = "possible-identifier"
+        return Carried(cookies, params, unknown)
 
-    def _unknown(self, entry: Entry, *, is_whole: bool, doubtful: bool) -> Reason | None:
-        """Why a hit might carry more than is seen."""
+    def _not_captured(self, entry: Entry, *, is_whole: bool) -> Reason | None:
+        """What of a hit the capture does not hold."""
         if not entry.has_headers:
             return "headers-not-captured"
         if not self._has_cookies:
             return "cookies-not-captured"
-        if not is_whole:
-            return "body-not-captured"
-        return "doubtful-cookies" if doubtful else None
+        return None if is_whole else "body-not-captured"
 
     def _strayed(self, seen: Seen, tally: ToolTally) -> str | None:
         """Whether a hit is outside what the policy says about where and when."""
@@ -152,6 +148,21 @@ class Hits:
             place = (self._found.path, seen.entry.index, seen.page[:2000])
             tally.deviations.append(Deviation(*place, why))
         return "deviation"
+
+
+def _joined(entry: Entry, request: Request) -> tuple[Request, bool]:
+    """The request with all its fields in the query; and whether its body could be read as fields.
+
+    Floodlight writes its parameters into the path: `/activity;src=1;type=a`.
+    """
+    fields, readable = _fields(entry, request)
+    path = request.url.partition("?")[0].partition("#")[0].partition(";")[2]
+    more = "&".join(filter(None, (path.replace(";", "&"), fields)))
+    if not more:
+        return request, readable
+    mark = "&" if "?" in request.url else "?"
+    url = request.url.partition("#")[0] + mark + more
+    return msgspec.structs.replace(request, url=url), readable
 
 
 def _fields(entry: Entry, request: Request) -> tuple[str, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Final
 
@@ -9,6 +10,11 @@ from optout_proxy.audit.express import cookies_in
 
 SHORTEST: Final = 8
 """Letters from which on a value can tell people apart."""
+_TOKEN: Final = re.compile(
+    r"=(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?=[0-9]*[a-f])[0-9a-f]{24,})(?![0-9a-z])",
+    re.IGNORECASE,
+)
+"""A UUID, or a long hexadecimal number. Shorter random numbers keep caches from answering."""
 _PLUMBING: Final = (
     "__cf", "cf_", "ak_bm", "bm_", "_abck", "jsessionid", "phpsessid", "asp.net_sessionid",
     "awsalb", "incap_", "visid_incap", "nlbi_", "ts01", "bigip", "arraffinity",
@@ -19,6 +25,11 @@ _PLUMBING: Final = (
 def is_plumbing(name: str) -> bool:
     """Whether a cookie is, by its name, one that spreads load or keeps robots out."""
     return name.lower().startswith(_PLUMBING)
+
+
+def may_identify(query: str) -> bool:
+    """Whether a value in a query looks like one that is made to tell visitors apart."""
+    return _TOKEN.search(query) is not None
 
 
 @lru_cache(1024)
