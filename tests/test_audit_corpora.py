@@ -1,7 +1,7 @@
 """The 56 outside captures: every request to a tool, reviewed against the captures at two levels.
 
 `reviewed_har.csv` holds for each the first half of the SHA-256 of its file's name, its place and
-its address, and what was found reviewed: whose it is, in which role, what it means at `strip` and at
+its address, and what was reviewed: whose it is, in which role, what it means at `strip` and at
 `block`. Of the captures themselves nothing is kept. What stands in no line is a request to no tool.
 """
 

@@ -117,7 +117,8 @@ class Hits:
             readable = False
         removed = decision.removed
         cookies = tuple(name for name in removed.cookies if not is_plumbing(name))
-        params = tuple(name for name in removed.params if query_value(joined.url, name) != "")
+        # A value of one letter, `uaw=0` or an empty one, tells nobody apart.
+        params = tuple(n for n in removed.params if len(query_value(joined.url, n) or "") > 1)
         unknown = self._not_captured(entry, is_whole=readable and not decision.stops)
         if unknown is None and removed.cookies and not cookies:
             unknown = "doubtful-cookies"

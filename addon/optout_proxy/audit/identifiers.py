@@ -11,13 +11,16 @@ from optout_proxy.audit.express import cookies_in
 SHORTEST: Final = 8
 """Letters from which on a value can tell people apart."""
 _TOKEN: Final = re.compile(
-    r"=(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?=[0-9]*[a-f])[0-9a-f]{24,})(?![0-9a-z])",
+    r"=(?:[0-9]{6,}\.[0-9]{9,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"|(?=[0-9]*[a-f])[0-9a-f]{24,})(?![0-9a-z])",
     re.IGNORECASE,
 )
-"""A UUID, or a long hexadecimal number. Shorter random numbers keep caches from answering."""
+"""A UUID, a long hexadecimal number, or a number and a time as Google writes its identifiers.
+Other random numbers keep caches from answering."""
 _PLUMBING: Final = (
     "__cf", "cf_", "ak_bm", "bm_", "_abck", "jsessionid", "phpsessid", "asp.net_sessionid",
     "awsalb", "incap_", "visid_incap", "nlbi_", "ts01", "bigip", "arraffinity",
+    "test_cookie",
 )  # fmt: skip
 """Beginnings of cookies that spread load and keep robots out, and follow nobody."""
 
