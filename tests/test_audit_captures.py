@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from optout_proxy.audit.tally import Row
+
 HARS = sorted((CORPORA / "har").glob("*/*.har"))
 
 
@@ -455,3 +457,18 @@ def test_reading_loosely_finds_the_same(file: Path) -> None:
         assert (found.kind, found.pageref, found.started) == (
             strict.kind, strict.pageref, strict.started,
         )  # fmt: skip
+
+
+def test_bytes_that_are_no_text_harm_no_report(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    flow = tflow.tflow(resp=True)
+    flow.request.path = "/\udcff?x=\udcfe"
+    flow.request.headers["referer"] = "https://www.mass.gov/\udcff"
+    flow.request.headers["cookie"] = "a\udcff=abcdefgh12"
+    FlowWriter(out).add(flow)
+    file = tmp_path / "a\udcff.mitm"
+    file.write_bytes(out.getvalue())
+    rows: list[Row] = []
+    found = survey(file, lens_at({"google-analytics": "block"}), rows.append)
+    assert (found.read, len(rows)) == (1, 1)
+    assert msgspec.json.encode((rows, found.path))

@@ -55,6 +55,7 @@ def test_json_says_what_the_contract_says(tmp_path: Path, config: Path) -> None:
             "path": str(file), "entries": 3, "read": 2,
             "unreadable": [{"index": 2, "why": "it is no object"}], "problem": "",
             "made_by": "test 1", "has_cookies": True, "answered_here": 0, "page_loads": 1,
+            "gpc": 0,
         }
     ]  # fmt: skip
     tools: dict[str, dict[str, object]] = answer["tools"]  # type: ignore[assignment]

@@ -63,6 +63,7 @@ def audited(
         (LICENCES, "2026-11-24", None),
         (LICENCES, "2018-05-16", "before 2018-05-17"),
         (LICENCES, "2018-05-17", None),
+        (LICENCES, "17.05.1999", None),
         ("https://shop.example/", "2026-11-24", None),  # the policy does not speak of it
         ("https://www.mass.gov/", "2026-11-24", None),  # cut to its origin, it may be any page
     ],

@@ -216,6 +216,13 @@ HITS: list[Case] = [
          (document(), {**entry(GA_ID), "response": {
              "status": 0, "_error": "net::ERR_BLOCKED_BY_CLIENT"}}),
          "inconclusive", "enforcing", baseline=(document(), entry(GA_ID))),
+    Case("a host that could not be reached", ALPHA, "block",
+         (document(), {**entry(GA_ID), "response": {
+             "status": 0, "_error": "net::ERR_NAME_NOT_RESOLVED"}}),
+         "inconclusive", "enforcing", baseline=(document(), entry(GA_ID))),
+    Case("a hit whose answer nobody waited for", ALPHA, "block",
+         (document(), {**entry(GA_ID), "response": {"status": 0, "_error": "net::ERR_ABORTED"}}),
+         "violated", "hit-at-block"),
     Case("one answered here, and one that got out", ALPHA, "block",
          (document(), entry(GA_ID, back=OURS), entry(GA_ID)), "violated", "hit-at-block"),
     Case("an entry that cannot be read", ALPHA, "block", (document(), 7),

@@ -29,11 +29,8 @@ class Pair(msgspec.Struct, frozen=True, gc=False):
 
 
 def wire(text: str) -> bytes:
-    """Text as bytes; bytes that were no text come back as they were."""
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "replace")
+    """Text as bytes."""
+    return text.encode("utf-8", "replace")
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):

@@ -47,7 +47,8 @@ def _entry(flow: HTTPFlow, index: int) -> Entry | Unreadable:
     answered = any(name.lower() == _OURS for name, _ in lines)
     return Entry(
         index=index,
-        url=request.pretty_url,
+        # Bytes that are no text count as latin-1, as everywhere in a `Request`.
+        url=request.pretty_url.encode("utf-8", "surrogateescape").decode("latin-1"),
         method=request.method.upper(),
         pairs=[Pair(_text(name), _text(value)) for name, value in request.headers.fields],
         body=request.raw_content or None,
@@ -60,7 +61,7 @@ def _entry(flow: HTTPFlow, index: int) -> Entry | Unreadable:
 
 
 def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogateescape")
+    return raw.decode("utf-8", "replace")
 
 
 def _time(seconds: float) -> str:

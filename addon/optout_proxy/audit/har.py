@@ -98,7 +98,17 @@ _BY_MIME: Final[tuple[tuple[str, Type], ...]] = (
 )
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _OPENED: Final = frozenset({"document", "other"})
-_STOPPED: Final = ("blocked_by_client", "blocked_by_csp", "blocked_by_response.content")
+_STOPPED: Final = (
+    "blocked_by_client",
+    "blocked_by_csp",
+    "name_not_resolved",
+    "connection_refused",
+    "internet_disconnected",
+    "address_unreachable",
+    "proxy_connection_failed",
+    "tunnel_connection_failed",
+)
+"""Errors of Chrome after which nothing was sent."""
 _MOST_PAGES: Final = 100_000
 
 

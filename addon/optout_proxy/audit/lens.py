@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from optout_proxy.model import Type
 
 _WORD: Final = re.compile(r"[a-z]{4,}")
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EMPTY_WORDS: Final = frozenset(
     {"pages", "page", "about", "only", "those", "some", "with", "buying"}
 )
@@ -56,7 +57,7 @@ class Limit(msgspec.Struct, frozen=True):
         """Why a request from a page on a day is outside the limit; None where it is not."""
         if self.sites.isdisjoint(parents(page_host)):
             return None
-        if self.since and day and day < self.since.isoformat():
+        if self.since and _DAY.fullmatch(day) and day < self.since.isoformat():
             return f"before {self.since.isoformat()}"
         path = page.lower().partition("://")[2].partition("/")[2]
         if path and not any(stem in path for stem in self.stems):

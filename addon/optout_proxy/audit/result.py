@@ -43,6 +43,8 @@ class FileResult(msgspec.Struct, frozen=True):
     has_cookies: bool
     answered_here: int
     page_loads: int
+    gpc: int
+    """Requests that said `Sec-GPC: 1`."""
 
 
 class OptOutSeen(msgspec.Struct, frozen=True):
@@ -220,9 +222,17 @@ def _files(total: Total) -> tuple[FileResult, ...]:
 
 def _file(file: FileTally) -> FileResult:
     return FileResult(
-        file.path, file.entries, file.read, tuple(file.unreadable), file.problem, file.made_by,
-        file.has_cookies, file.answered_here, file.page_loads,
-    )  # fmt: skip
+        path=file.path,
+        entries=file.entries,
+        read=file.read,
+        unreadable=tuple(file.unreadable),
+        problem=file.problem,
+        made_by=file.made_by,
+        has_cookies=file.has_cookies,
+        answered_here=file.answered_here,
+        page_loads=file.page_loads,
+        gpc=file.gpc,
+    )
 
 
 class _Join(msgspec.Struct, frozen=True):

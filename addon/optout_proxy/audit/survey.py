@@ -44,7 +44,7 @@ def survey(
     again with `may_lack_cookies`.
     """
     traits = Traits()
-    found = FileTally(str(path))
+    found = FileTally(str(path).encode("utf-8", "replace").decode())
     look = _Look(lens, found, has_cookies=not may_lack_cookies)
     for entry in read_capture(path, traits):
         found.entries += 1

@@ -90,7 +90,7 @@ SAYS: Final[Mapping[Reason, str]] = {
     "doubtful-cookies": "its only cookies are of a kind that mostly spreads load or stops robots",
     "possible-identifier": "it carries what may be an identifier, in a field that no rule names",
     "body-not-captured": "the capture does not hold, or not readably, the body of what it was sent",
-    "enforcing": "it was captured while this product enforced: such a capture can only convict",
+    "enforcing": "this product, or another, stopped requests: such a capture can only convict",
     "unreadable-entries": "part of the capture cannot be read: it might hold a violation",
 }
 
