@@ -117,7 +117,8 @@ def _endless() -> Iterator[tuple[str, str, str]]:
 def rows(*, quick: bool) -> list[Row]:
     """The rows of the table."""
     with tempfile.TemporaryDirectory() as folder:
-        return [*_speed(Path(folder), quick=quick), *_memory(Path(folder), quick=quick)]
+        measured = (_speed, _commands, _memory)
+        return [row for part in measured for row in part(Path(folder), quick=quick)]
 
 
 def _speed(folder: Path, *, quick: bool) -> Iterator[Row]:
@@ -134,6 +135,24 @@ def _speed(folder: Path, *, quick: bool) -> Iterator[Row]:
     for name, taken in zip(peers, times[1:], strict=True):
         per, theirs = times[0] / count * 1e6, taken / count * 1e6
         yield row("audit, time per entry", name, per, theirs, "µs", 1 / 1.5)
+
+
+def _commands(folder: Path, *, quick: bool) -> Iterator[Row]:
+    """The command as a whole against mitmproxy reading the same HAR, processes and all."""
+    file = folder / "command.har"
+    count = write(file, 3 if quick else 15)
+    beside = Path(sys.executable).parent
+    ours = [beside / "optout", "audit", file, "--format", "json", "--config", _ASKED.config]
+    theirs = [beside / "mitmdump", "-n", "-q", "-r", file]
+    times = in_turn(
+        3, *(lambda words=words: seconds(lambda: _run(words)) for words in (ours, theirs))
+    )
+    per, peer = (taken / count * 1e6 for taken in times)
+    yield row("audit, the command per entry", "mitmdump -nr", per, peer, "µs", None)
+
+
+def _run(words: list[object]) -> None:
+    subprocess.run(list(map(str, words)), capture_output=True, check=False)
 
 
 def _by_hand(file: Path) -> Callable[[], int]:
