@@ -8,11 +8,12 @@ import io
 import zipfile
 import zlib
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import IO, TYPE_CHECKING, Final, Literal, cast
 
 from optout_proxy.audit.flow_file import read_flows
 from optout_proxy.audit.har import read_har
 from optout_proxy.audit.jars import parse_cookies_txt, parse_storage_state
+from optout_proxy.audit.slices import Damaged
 from optout_proxy.errors import InputError, OptoutError
 
 if TYPE_CHECKING:
@@ -109,17 +110,32 @@ def read_capture(path: Path, traits: Traits) -> Iterator[Entry | Unreadable]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[io.BufferedReader]:
-    with path.open("rb") as file:
-        magic = file.read(4)
-        file.seek(0)
-        if magic.startswith(b"\x1f\x8b"):
-            with gzip.open(file) as unpacked:
-                yield io.BufferedReader(unpacked)
-        elif magic == b"PK\x03\x04":
-            with zipfile.ZipFile(file) as archive, archive.open(_member(archive)) as inside:
-                yield io.BufferedReader(cast("io.RawIOBase", inside))
-        else:
-            yield file
+    with path.open("rb") as file, _unpacked(file) as stream:
+        yield stream
+
+
+@contextmanager
+def _unpacked(file: IO[bytes]) -> Iterator[io.BufferedReader]:
+    magic = file.read(4)
+    file.seek(0)
+    if magic.startswith(b"\x1f\x8b"):
+        with gzip.open(file) as unpacked:
+            yield io.BufferedReader(unpacked)
+    elif magic == b"PK\x03\x04":
+        with zipfile.ZipFile(file) as archive, archive.open(_member(archive)) as inside:
+            yield io.BufferedReader(cast("io.RawIOBase", inside))
+    else:
+        yield io.BufferedReader(cast("io.RawIOBase", file))
+
+
+@contextmanager
+def plain_stream(file: IO[bytes]) -> Iterator[Source]:
+    """The JSON text of a HAR, whatever it is packed in; Damaged where it is a flow file."""
+    with _unpacked(file) as stream:
+        head = stream.peek(16)
+        if head[:1].isdigit():
+            raise Damaged("it is a flow file: export it as HAR first")
+        yield _unmarked(stream, head)
 
 
 def _member(archive: zipfile.ZipFile) -> str:

@@ -13,7 +13,9 @@ from optout_proxy.errors import EvidenceError, OptoutError
 
 _COMMANDS: Final = {
     "audit": "optout_proxy.cli.audit",
+    "bundle": "optout_proxy.cli.bundle",
     "check": "optout_proxy.cli.check",
+    "compare": "optout_proxy.cli.compare",
     "demo": "optout_proxy.cli.demo",
     "explain": "optout_proxy.cli.explain",
     "ledger": "optout_proxy.cli.evidence",
