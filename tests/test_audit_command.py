@@ -216,3 +216,28 @@ def test_text_names_what_why_and_where(tmp_path: Path, config: Path) -> None:
     for words in ("violated (hit-at-block)", "entry 1:", "parameter cid", "blocklists/google-an"):
         assert words in text
     assert "Declared, never seen: 10" in text
+
+
+def test_github_gets_its_summary_where_it_asks_for_it(
+    tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    file = capture(tmp_path / "a.har", document(), entry(GA_ID))
+    done = run(file, "--format", "github", "--config", config)
+    assert done.stdout.startswith("::error file=blocklists/google-analytics.toml,line=")
+    assert "### Opt-outs" in (tmp_path / "summary.md").read_text()
+
+
+def test_a_folder_without_captures_is_nothing_to_judge(tmp_path: Path, config: Path) -> None:
+    (tmp_path / "in").mkdir()
+    assert run(tmp_path / "in", "--config", config).exit_code == 5
+
+
+def test_jars_beside_captures_are_looked_into(tmp_path: Path, config: Path) -> None:
+    file = capture(tmp_path / "in" / "a.har", document())
+    (file.parent / "cookies.txt").write_text(
+        "# Netscape HTTP Cookie File\nwww.mass.gov\tFALSE\t/\tTRUE\t0\t_ga\tGA1.1.1.2\n"
+    )
+    answer = told(file.parent, "--config", config)
+    tools: dict[str, dict[str, object]] = answer["tools"]  # type: ignore[assignment]
+    assert tools["google-analytics"]["in_jar"] == ["_ga"]

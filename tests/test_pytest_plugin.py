@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
+import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
 
 import pytest
+from click.testing import CliRunner
 
 from captures import GA, GA_ID
 from optout_proxy import shipped
+from optout_proxy.cli.main import optout
+from optout_proxy.errors import OptoutError
+from optout_proxy.proxy.observe import Observing
 
 DOC = Path(__file__).resolve().parent.parent / "docs" / "audit.md"
 VISIT = '''
@@ -104,3 +113,28 @@ def test_alone(optout_session, visit, number):
 """
     done = ran(tmp_path, code, "-n", "2")
     assert "4 passed" in done.stdout, done.stdout
+
+
+@pytest.mark.wire
+def test_what_is_recorded_can_be_audited(tmp_path: Path) -> None:
+    folder = tmp_path / "before"
+    running = Observing(folder)
+    try:
+        client = build_opener(ProxyHandler({"http": f"http://{running.address}"}))
+        with suppress(URLError):
+            client.open(HIT, timeout=30)
+        assert running.ca_file.is_file()
+    finally:
+        running.stop()
+    command = ["audit", str(folder), "--format", "json"]
+    done = CliRunner().invoke(optout, [*command, "--config", str(shipped.folder() / "config.toml")])
+    answer = json.loads(done.output)
+    assert (answer["entries"], answer["tools"]["google-analytics"]["verdict"]) == (1, "violated")
+
+
+@pytest.mark.wire
+def test_a_proxy_that_cannot_listen_says_so(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OptoutError, match="did not start"):
+            Observing(tmp_path, f"127.0.0.1:{port}")

@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "explain": "optout_proxy.cli.explain",
     "ledger": "optout_proxy.cli.evidence",
     "log": "optout_proxy.cli.log",
+    "record": "optout_proxy.cli.record",
     "report": "optout_proxy.cli.report",
     "run": "optout_proxy.cli.run",
     "set": "optout_proxy.cli.choose",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 FLOWS: Final = "flows.mitm"
 _ADDRESS: Final = "address"
+_LOG: Final = "observe.log"
 _PATIENCE: Final = 60.0
 """Seconds that a slow machine may take to start."""
 
@@ -71,9 +72,10 @@ class Observing:
         self.folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (folder / _ADDRESS).unlink(missing_ok=True)
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and script
-            _command(folder, listen), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
+        with (folder / _LOG).open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and script
+                _command(folder, listen), stdout=log, stderr=log
+            )
         self.address = self._wait()
 
     @property
@@ -92,8 +94,8 @@ class Observing:
             if (self.folder / _ADDRESS).is_file():
                 return (self.folder / _ADDRESS).read_text()
             time.sleep(0.02)
-        self._process.kill()
-        told = self._process.communicate()[1].decode("utf-8", "replace").strip()
+        self.stop()
+        told = (self.folder / _LOG).read_text("utf-8", "replace").strip()
         last = told.splitlines()[-1] if told else "it said nothing"
         raise OptoutError(f"the observing proxy did not start: {last}")
 
@@ -101,10 +103,10 @@ class Observing:
         """Stop it; what was written stays."""
         self._process.terminate()
         try:
-            self._process.communicate(timeout=10)
+            self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.communicate()
+            self._process.wait()
 
     def wait(self) -> None:
         """Wait until it ends by itself, or by a signal."""
