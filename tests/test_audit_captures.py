@@ -141,9 +141,9 @@ def test_what_has_no_address_is_unreadable_and_says_why(odd: object, why: str) -
 
 
 def damaged(broken: bytes) -> bytes:
-    """Three entries, the middle one replaced."""
+    """Five entries, the second one replaced."""
     good = json.dumps(entry(GA)).encode()
-    return b'{"log": {"entries": [' + b", ".join((good, broken, good)) + b"]}}"
+    return b'{"log": {"entries": [' + b", ".join((good, broken, good, good, good)) + b"]}}"
 
 
 @pytest.mark.parametrize(
@@ -162,8 +162,8 @@ def damaged(broken: bytes) -> bytes:
 def test_a_damaged_entry_costs_one_entry(broken: bytes) -> None:
     found, _ = read(damaged(broken))
     kinds = [type(one).__name__ for one in found]
-    assert kinds == ["Entry", "Unreadable", "Entry"], found
-    assert [one.index for one in found] == [0, 1, 2]
+    assert kinds == ["Entry", "Unreadable", "Entry", "Entry", "Entry"], found
+    assert [one.index for one in found] == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_a_damaged_entry_costs_one_entry(broken: bytes) -> None:
 )
 def test_an_entry_that_is_not_quite_json_is_read_where_it_can_be(odd: bytes) -> None:
     found, _ = read(damaged(odd))
-    assert len(found) == 3
+    assert len(found) == 5
     assert isinstance(found[1], Entry) or odd.endswith(b"00}")
 
 
@@ -472,3 +472,19 @@ def test_bytes_that_are_no_text_harm_no_report(tmp_path: Path) -> None:
     found = survey(file, lens_at({"google-analytics": "block"}), rows.append)
     assert (found.read, len(rows)) == (1, 1)
     assert msgspec.json.encode((rows, found.path))
+
+
+def test_a_packed_file_that_breaks_off_says_so(tmp_path: Path) -> None:
+    packed = gzip.compress(har(*(entry(f"{GA}&n={n}") for n in range(50))))
+    (tmp_path / "a.har.gz").write_bytes(packed[: len(packed) // 2])
+    traits = Traits()
+    list(read_capture(tmp_path / "a.har.gz", traits))
+    assert traits.problem
+
+
+def test_much_damage_takes_no_longer_than_much_text() -> None:
+    good = json.dumps(entry(GA)).encode()
+    broken = b'{"request": {"url": "https://a.example/", "x": [' + b"{}, " * 200 + b"}"
+    whole = b'{"log": {"entries": [' + b", ".join([good, broken] * 400) + b"]}}"
+    found, _ = read(whole)
+    assert sum(isinstance(one, Entry) for one in found) >= 399

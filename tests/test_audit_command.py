@@ -241,3 +241,11 @@ def test_jars_beside_captures_are_looked_into(tmp_path: Path, config: Path) -> N
     answer = told(file.parent, "--config", config)
     tools: dict[str, dict[str, object]] = answer["tools"]  # type: ignore[assignment]
     assert tools["google-analytics"]["in_jar"] == ["_ga"]
+
+
+@pytest.mark.parametrize("option", ["--rows", "--output"])
+def test_a_capture_is_not_written_over(tmp_path: Path, config: Path, option: str) -> None:
+    file = capture(tmp_path / "a.har", document(), entry(GA_ID))
+    before = file.read_bytes()
+    assert isinstance(run(file, option, file, "--config", config).exception, OptoutError)
+    assert file.read_bytes() == before

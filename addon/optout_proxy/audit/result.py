@@ -413,7 +413,8 @@ def _notes(total: Total) -> Iterable[str]:
     if total.answered_here:
         yield (
             f"{total.answered_here} requests were answered by this product: a capture made while "
-            "it enforces can convict, and never acquit."
+            "it enforces can convict, and never acquit. What a browser records behind the proxy is "
+            "what it sent, before anything was taken away."
         )
 
 

@@ -7,6 +7,7 @@ brackets are counted instead, so that one odd entry costs one entry and not the 
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import msgspec
@@ -36,6 +37,8 @@ LARGEST: Final = 64 << 20
 """Bytes of the largest entry that is read: more is no request but its body."""
 _GROWTH: Final = 8 << 20
 """Bytes by which more of a large value is held at most: it is looked at anew each time."""
+_MOST_PLACES: Final = 2000
+"""Places at which the entry behind a damaged one is looked for."""
 _LARGEST_KEY: Final = 4096
 _BESIDE: Final = frozenset({"creator", "browser", "pages"})
 _TRAILING: Final = re.compile(r"trailing characters \(byte (\d+)\)")
@@ -124,6 +127,7 @@ class _Text:
         self._at = 0
         self._ended = False
         self._between: bytes | None = None
+        self._alone = False
         self.has_entries = False
 
     def peek(self) -> bytes:
@@ -181,14 +185,15 @@ class _Text:
         try:
             cut = _LIST.decode(b"[%b]" % self._held[self._at : last + 1])
         except (msgspec.DecodeError, RecursionError):
-            self._between = None  # anew, once more of the text is held
+            # Not again before more of the text is held, or damage would be met once an entry.
+            self._between, self._alone = None, True
             return []
         self._at = last + 1
         return cut
 
     def _learn(self, end: int) -> None:
         """Learn what stands between one entry and the next."""
-        found = _NEXT.match(self._held, end - 1)
+        found = None if self._alone else _NEXT.match(self._held, end - 1)
         self._between = found[0] if found else None
 
     def _end(self) -> int | None:
@@ -213,19 +218,20 @@ class _Text:
 
         A bracket too few would otherwise swallow every entry behind it.
         """
-        counted = self._counted_end()
+        if self._held[self._at] not in b'{["':
+            return self._counted_end()
         # What is wrong is often the beginning of the next entry: a brace before it counts too.
         closed = self._held.rfind(b"}", self._at, wrong)
-        for between in _BETWEEN.finditer(self._held, wrong if closed == -1 else closed):
-            start = between.end()
-            if counted is not None and start > self._at + counted:
-                break
-            if self._is_entry(start):
-                return between.start() + 1 - self._at
-        return counted
+        places = _BETWEEN.finditer(self._held, wrong if closed == -1 else closed)
+        for between in islice(places, _MOST_PLACES):
+            if self._is_entry(between.end()):
+                damaged = self._held[self._at : between.start() + 1]
+                end = _Brackets().feed(damaged, 0)
+                return len(damaged) if end is None else end
+        return self._counted_end()
 
     def _is_entry(self, start: int) -> bool:
-        view = memoryview(self._held)[start:]
+        view = memoryview(self._held)[start : start + _GROWTH // 2]
         try:
             _SKIP.decode(view)
         except msgspec.DecodeError as error:
@@ -259,6 +265,7 @@ class _Text:
         chunk = self._stream.read(max(_CHUNK, min(len(left), _GROWTH)))
         self._held, self._at = left + chunk, 0
         self._ended = not chunk
+        self._alone = False
         return bool(chunk)
 
 

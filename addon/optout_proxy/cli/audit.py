@@ -107,6 +107,7 @@ def command(
     captures = [path for path, kind in found if kind == "capture"]
     jar = [cookie for path, kind in found if kind == "jar" for cookie in load_jar(path) or ()]
     enforced = _enforced([path for path, kind in found if kind == "ledger"])
+    _spare([path for path, _ in (*found, *find(baseline))], rows, output)
     with ExitStack() as closing:
         out = closing.enter_context(_writable(rows)) if rows else None
         done = closing.enter_context(_progress(len(captures) + len(before)))
@@ -136,6 +137,14 @@ def _enforced(ledgers: Sequence[Path]) -> frozenset[str]:
             raise EvidenceError(f"changed after it was written: {tampered[0]}")
         tools.update(entry.line.tool for entry in read(path) if entry.enforced)
     return frozenset(tools)
+
+
+def _spare(inputs: Sequence[Path], *outputs: Path | None) -> None:
+    """Refuse to write over what is to be read."""
+    read_from = {path.resolve() for path in inputs}
+    for path in outputs:
+        if path is not None and path.resolve() in read_from:
+            raise OptoutError(f"{path}: it is one of the captures, and would be written over")
 
 
 def _writable(path: Path) -> IO[bytes]:
