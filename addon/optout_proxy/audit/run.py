@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 type Progress = Callable[[Path], None]
 
-_WORTH_IT: Final = 24 << 20
+_WORTH_IT: Final = 64 << 20
 """Bytes from which on other processes are started: each needs half a second to load the rules."""
 _ENCODER: Final = msgspec.json.Encoder()
 _CHUNK: Final = 1 << 20
