@@ -46,8 +46,8 @@ class _Commands(click.Group):
 def optout() -> None:
     """Make the opt-outs of a privacy policy hold.
 
-    Exit codes: 0 done; 1 something was found; 2 wrong usage, configuration or file; 4 evidence
-    that does not verify.
+    Exit codes: 0 done; 1 something was found; 2 wrong usage, configuration or file; 3 an audit that
+    cannot tell; 4 evidence that does not verify; 5 an audit with nothing to judge.
     """
 
 
