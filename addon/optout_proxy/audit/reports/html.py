@@ -38,7 +38,7 @@ code { font: .85em/1.4 ui-monospace, monospace; }
 .tool { border-top: 1px solid var(--line); padding: .75rem 0; display: grid; gap: .25rem 1rem;
   grid-template-columns: minmax(0, 1fr) 170px; break-inside: avoid-page; }
 .tool > details { grid-column: 1 / -1; }
-p::first-letter { text-transform: uppercase; }
+p:not(.verdict)::first-letter { text-transform: uppercase; }
 .verdict { font-weight: 600; } .violated { color: var(--bad); }
 .inconclusive { color: var(--doubt); }
 .honoured { color: var(--good); } .signal-delivered { color: var(--told); }
@@ -125,9 +125,12 @@ def _bar(kind: str, count: int, most: int, top: int) -> str:
 
 def _details(tool: ToolResult) -> str:
     facts = [
-        *(f"{finding}: {count} hits" for finding, count in tool.findings.items()),
-        *(f"told apart by {name}: {n} requests" for name, n in list(tool.identifiers.items())[:12]),
-        *(f"said {flag}: {n} hits" for flag, n in list(tool.flags.items())[:12]),
+        *(f"{finding}: {words.many(count, 'hit')}" for finding, count in tool.findings.items()),
+        *(
+            f"told apart by {name}: {words.many(n, 'request')}"
+            for name, n in list(tool.identifiers.items())[:12]
+        ),
+        *(f"said {flag}: {words.many(n, 'hit')}" for flag, n in list(tool.flags.items())[:12]),
         *(_cookie(name, days) for name, days in list(tool.cookies.items())[:12]),
         *(f"deviates: {one.why}: {one.page}" for one in tool.deviations),
     ]

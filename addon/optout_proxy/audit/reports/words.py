@@ -25,9 +25,14 @@ def plain(text: str, most: int = 300) -> str:
     return shown if len(shown) <= most else f"{shown[: most - 1]}…"
 
 
+def many(count: int, what: str) -> str:
+    """A number of things."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def told(tool: ToolResult) -> str:
     """A verdict in one sentence."""
-    counted = f"{tool.hits} hits" if tool.hits != 1 else "1 hit"
+    counted = many(tool.hits, "hit")
     if tool.baseline_hits is not None:
         counted += f", {tool.baseline_hits} in the baseline"
     return f"{tool.name} ({tool.level}): {tool.verdict}: {tool.says} ({counted})"
@@ -49,7 +54,7 @@ def of_undeclared(one: UndeclaredResult) -> str:
     whose = f" ({one.operator}: {one.product})" if one.operator else ""
     why = [f"known by {plain(by, 80)}" for by in one.known_by]
     why += [f"received the {plain(name, 80)}" for name in one.identifiers[:3]]
-    return f"{plain(one.site)}{whose}: {'; '.join(why)}; {one.requests} requests"
+    return f"{plain(one.site)}{whose}: {'; '.join(why)}; {many(one.requests, 'request')}"
 
 
 def of_never_seen(one: NeverSeenResult) -> str:
@@ -66,6 +71,7 @@ def of_waiver(waiver: Waiver) -> str:
 
 def headline(result: Result) -> str:
     """What was looked at."""
-    files = f"{len(result.files)} captures" if len(result.files) != 1 else "1 capture"
+    files = many(len(result.files), "capture")
     unread = f", {result.unreadable} of them unreadable" if result.unreadable else ""
-    return f"{files}, {result.entries} entries{unread}, {result.page_loads} pages loaded"
+    entries = f"{result.entries} {'entry' if result.entries == 1 else 'entries'}"
+    return f"{files}, {entries}{unread}, {many(result.page_loads, 'page')} loaded"
