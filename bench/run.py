@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+import audit
 import matching
 import wire
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from measure import Row
 
 
-PARTS = {"matching": matching, "wire": wire}
+PARTS = {"matching": matching, "audit": audit, "wire": wire}
 
 
 def draw(rows: list[Row]) -> None:

@@ -12,13 +12,17 @@ from optout_proxy import __version__
 from optout_proxy.errors import EvidenceError, OptoutError
 
 _COMMANDS: Final = {
+    "audit": "optout_proxy.cli.audit",
     "browse": "optout_proxy.cli.browse",
+    "bundle": "optout_proxy.cli.bundle",
     "check": "optout_proxy.cli.check",
+    "compare": "optout_proxy.cli.compare",
     "demo": "optout_proxy.cli.demo",
     "explain": "optout_proxy.cli.explain",
     "ledger": "optout_proxy.cli.evidence",
     "log": "optout_proxy.cli.log",
     "policy": "optout_proxy.cli.policy",
+    "record": "optout_proxy.cli.record",
     "report": "optout_proxy.cli.report",
     "run": "optout_proxy.cli.run",
     "set": "optout_proxy.cli.choose",
@@ -44,8 +48,8 @@ class _Commands(click.Group):
 def optout() -> None:
     """Make the opt-outs of a privacy policy hold.
 
-    Exit codes: 0 done; 1 something was found; 2 wrong usage, configuration or file; 4 evidence
-    that does not verify.
+    Exit codes: 0 done; 1 something was found; 2 wrong usage, configuration or file; 3 an audit that
+    cannot tell; 4 evidence that does not verify; 5 an audit with nothing to judge.
     """
 
 
