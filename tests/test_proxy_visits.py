@@ -179,6 +179,18 @@ def test_a_page_kept_open_keeps_the_whole_site_a_visit():
     assert taken(visits, "a", call(CALL, Referer=HOME + "friends")) is False
 
 
+def test_an_embed_loaded_once_is_stopped_again_when_nothing_is_heard_of_it():
+    now = [0.0]
+    visits = Visits(lambda: now[0])
+    visits.lift("a", "www.facebook.com")
+    for now[0] in (50, 100):
+        assert visits.is_lifted("a", "www.facebook.com")
+    assert not visits.is_lifted("a", "platform.twitter.com")
+    assert not visits.is_lifted("b", "www.facebook.com")
+    now[0] = 161
+    assert not visits.is_lifted("a", "www.facebook.com")
+
+
 def test_memory_is_bounded_whatever_is_opened():
     visits = Visits(clients=3, entries=10)
     for client in range(10):

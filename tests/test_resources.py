@@ -20,6 +20,8 @@ GIVEN = {
     "host": "www.facebook.com",
     "why": "You opted out of it.",
     "link": "https://www.facebook.com/massgov?a=1&b=2",
+    "once": "https://www.facebook.com/plugins/like.php?optout-proxy=go-on",
+    "always": "optout set facebook-like allow --site www.mass.gov",
     "policy": "https://www.mass.gov/privacypolicy",
 }
 
@@ -143,10 +145,8 @@ def test_a_placeholder_says_what_was_stopped_why_and_where_to_go(shipped, name):
     for said in ("Facebook “Like” widget", "www.facebook.com", "You opted out of it."):
         assert said in text
     links = [attributes["href"] for attributes in Outline(text).all("a")]
-    assert links == [
-        "https://www.facebook.com/massgov?a=1&b=2",
-        "https://www.mass.gov/privacypolicy",
-    ]
+    assert (links[0], links[-1]) == (GIVEN["link"], GIVEN["policy"])
+    assert links[1:-1] == ([GIVEN["once"]] if name in WIDGETS else [])
     assert "{{" not in text
 
 
@@ -183,7 +183,7 @@ def test_an_address_may_be_left_out_and_its_link_is_then_not_shown(shipped):
         text = shipped.get(name).body.decode()
         assert 'a[href=""] { display: none; }' in text
         page = Outline(fill(text.encode(), tool="a", host="b", why="c").decode())
-        assert [attributes["href"] for attributes in page.all("a")] == ["", ""]
+        assert {attributes["href"] for attributes in page.all("a")} == {""}
 
 
 def test_a_slot_that_is_not_filled_or_does_not_exist_is_an_error():

@@ -150,7 +150,9 @@ def test_nor_in_what_the_command_prints(tmp_path):
 
 
 def test_control_all_of_it_was_there_to_be_written(tmp_path):
-    made, ledger, record, _ = played(ours, tmp_path, "allow")
+    # With the signal a page is changed, and asked for without the validators of what it was.
+    silent = f"{EVERYWHERE}\n[signals]\ngpc = false"
+    made, ledger, record, _ = played(ours, tmp_path, "allow", more=silent)
     lost = [word for word in made if word not in record]
     assert lost == []
     assert len(made) > 10_000

@@ -463,6 +463,14 @@ class _Promise:
         return to_tool or _site(self.row.host) in POLICY_SITES
 
     @property
+    def is_page(self) -> bool:
+        """Whether it is a page that is changed on its way: its origin must send it whole."""
+        example = self.row.example
+        own = example.type == "document" or (example.type == "subdocument" and not self.row.crosses)
+        elsewhere = self.level != "allow" and example.role not in {"visits", "permits"}
+        return own and (_site(self.row.host) in POLICY_SITES or elsewhere)
+
+    @property
     def opt_out(self) -> dict[str, str]:
         """The tools' opt-out cookies for this host; what they replace has no value."""
         found: dict[str, str] = {}
@@ -521,6 +529,8 @@ class _Promise:
     def _headers(self, sent: list[tuple[str, str]], reached: Reached) -> Iterator[str]:
         """All header lines but `Cookie`, in their order."""
         gone = {*CLEARED} if self.strips else set()
+        if self.is_page:
+            gone |= {"if-none-match", "if-modified-since"}
         if self.takes and self.row.example.removes:
             gone |= {name.lower() for name in self.row.example.removes.headers}
         wanted = [

@@ -60,6 +60,9 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     """From another site than the page's, whoever operates the two."""
     embed: bool = False
     """Asked from inside a frame that another site embeds: never a visit, whatever its Referer."""
+    lifted: bool = False
+    """Asked from inside an embed that the visitor chose to load once: what is stopped at `block` is
+    sent as at `strip`."""
     headers: Headers = ()
     body: bytes | None = None
     """The request body where it was looked at; None where there is none or it was not."""
@@ -145,6 +148,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     removed: Removed = NOTHING
     credits: tuple[Credit, ...] = ()
     """What the ledger says of it: empty where nothing was enforced."""
+    loads_once: bool = False
+    """The visitor asked to load this widget once: what it asks for itself is to be `lifted`."""
 
     @property
     def stops(self) -> bool:

@@ -28,14 +28,18 @@ SLOTS: Final[Mapping[str, str]] = MappingProxyType(
         "host": "Host of the request that was stopped.",
         "why": "One sentence: why it was stopped.",
         "link": "Address to go to instead; what offers it is not shown where it is empty.",
+        "once": "Address that loads it here, once; not shown where it is empty.",
+        "always": "Command that lets the tool in on this site; empty where no tool file names it.",
         "policy": "Address of the policy that declares the tool; not shown where it is empty.",
     }
 )
-"""What a placeholder may hold, and what is put there. Addresses may be empty, the others not."""
+"""What a placeholder may hold, and what is put there."""
 
-ADDRESSES: Final = frozenset({"link", "policy"})
+ADDRESSES: Final = frozenset({"link", "once", "policy"})
 """Slots that become the target of a link: only http and https, or the placeholder could be
 made to run script."""
+
+_MAY_BE_EMPTY: Final = ADDRESSES | {"always"}
 
 CONTENT_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -123,7 +127,7 @@ def fill(template: bytes, **slots: str) -> bytes:
     """Template with its slots filled by HTML-escaped text.
 
     An address that is neither http nor https is left empty. Raises ValueError for a slot that
-    does not exist, and for one of the template's that was not given (addresses may be left out).
+    does not exist, and for one of the template's that was not given and may not be empty.
     """
     unknown = slots.keys() - SLOTS.keys()
     if unknown:
@@ -131,7 +135,7 @@ def fill(template: bytes, **slots: str) -> bytes:
     pieces = list(_pieces(template))
     for place in range(1, len(pieces), 2):
         name = pieces[place].decode("utf-8", "replace")
-        if name not in slots and name not in ADDRESSES:
+        if name not in slots and name not in _MAY_BE_EMPTY:
             raise ValueError(f"slot {name} is not filled")
         pieces[place] = _escaped(name, slots.get(name, ""))
     return b"".join(pieces)

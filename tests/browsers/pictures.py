@@ -18,8 +18,13 @@ SLOTS = {
     "widget.html": {
         "tool": "Twitter widget",
         "host": "platform.twitter.com",
-        "why": "It is a widget of Twitter widget, which is at 'block': a notice stands in.",
+        "why": (
+            "It is what Twitter widget shows, or asked for from inside it, which is at 'block':"
+            " a notice is put in its place."
+        ),
         "link": "https://twitter.com/massgov",
+        "once": "https://platform.twitter.com/embed/Tweet.html?optout-proxy=go-on",
+        "always": "optout set twitter-widget allow --site www.mass.gov",
     },
     "blocked-document.html": {
         "tool": "Google AdWords",

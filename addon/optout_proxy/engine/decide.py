@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from optout_proxy.engine import going_on, naming, plain
 from optout_proxy.engine.community import Community
 from optout_proxy.engine.force import InForce
@@ -106,6 +108,8 @@ class Engine:
         asking = self._pages[page]
         if embed is None:
             embed = bool(lines[b"sec-fetch-storage-access"]) or self._is_frame(page, asking)
+        if kind == "subdocument" and going_on.is_asked(url):
+            embed = True  # notices of widgets stand in other sites' pages only
         third, crosses = naming.party_of(kind, place, asking, lines)
         is_frame_own = embed and kind != "document"
         return Request(
@@ -219,7 +223,7 @@ class Engine:
             self._concerns_tools(low, place)
             or place.is_covered
             or request.body
-            or (request.type == "document" and going_on.is_asked(request))
+            or going_on.is_asked(request.url)
             or (place.is_inspected and first_party(request))
             or self._edits.might_change(low, place, request.page_host, request.type)
         ):
@@ -241,10 +245,12 @@ class Engine:
         hit = self._recogniser.hit(request, query)
         page_host = _page_host(request)
         if asked_for := going_on.granted(request):
-            return _went_on(hit, asked_for)
+            if request.type == "document" or hit is None:
+                return _went_on(hit, asked_for)
+            return self._loaded_once(hit, asked_for, request, page_host)
         if hit is None:
             return self._unrecognised(request, query, page_host)
-        level, action = self._action(hit, page_host)
+        level, action = self._action(hit, page_host, lifted=request.lifted)
         if action in ANSWERED:
             return self._stops.decide(hit, level, action, request)
         tool = hit.tool
@@ -257,8 +263,22 @@ class Engine:
             send=send, removed=removed, credits=accounts,
         )  # fmt: skip
 
-    def _action(self, hit: Hit, page_host: str) -> tuple[Level, Action]:
+    def _loaded_once(self, hit: Hit, asked: Outgoing, request: Request, page_host: str) -> Decision:
+        """A widget as at `strip`, though it is at `block`."""
+        came = msgspec.structs.replace(request, url=asked.url)
+        tool, query = hit.tool, self._query(came, self._places.of(came.url))
+        level = self.choices.level(tool.id, page_host)
+        send, removed, accounts = self._outbound.change(came, query, hit, "strip", page_host)
+        return Decision(
+            "strip", "You asked to load it once: it goes without what identifies you.",
+            tool.id, hit.role, level, hit.ref, send=send or asked, removed=removed,
+            credits=accounts, loads_once=True,
+        )  # fmt: skip
+
+    def _action(self, hit: Hit, page_host: str, *, lifted: bool = False) -> tuple[Level, Action]:
         level = self.choices.level(hit.tool.id, page_host)
+        if lifted and level == "block":
+            return level, action_for(hit.role, "strip", hit.modifier)
         return level, action_for(hit.role, level, hit.modifier)
 
     def _unrecognised(self, request: Request, query: Query, page_host: str) -> Decision:

@@ -36,7 +36,7 @@ _WHAT: Final[dict[Role, str]] = {
     "loads": "fetches the code of {tool}",
     "collects": "carries data about the visit to {tool}",
     "telemetry": "is a report of {tool} that nobody asked for",
-    "widgets": "is shown by, or asked from inside, a widget of {tool}",
+    "widgets": "is what {tool} shows, or asked for from inside it",
     "visits": "was opened on purpose: {tool} is what you asked for",
     "permits": "belongs to the opt-out of {tool}",
 }

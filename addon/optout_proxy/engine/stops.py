@@ -61,6 +61,8 @@ def _decision(
             "host": request.host,
             "why": reason,
             "link": going_on.link(request) or tool.link_for(request),
+            "once": going_on.once(request),
+            "always": f"optout set {tool.id} allow --site {request.page_host}",
         },
     )  # fmt: skip
     credit = Credit(tool.id, level, action, hit.ref)

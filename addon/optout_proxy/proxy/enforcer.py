@@ -85,6 +85,8 @@ class Enforcer(Gate):
     def _settle(self, flow: HTTPFlow, requests: Sequence[Request], engine: Engine) -> None:
         request, decision = decide(requests, engine)
         apply_request(decision, flow, request)
+        if decision.loads_once:
+            self._enforcement.visits.lift(flow.client_conn.peername[0], request.host)
         page = None if decision.stops else self._pages.ask(flow, engine, request, decision)
         self._enforcement.record(request, decision.credits, "request")
         if flow.response is None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from mitmproxy import http
 from mitmproxy.net.http.status_codes import RESPONSES
+from msgspec.structs import replace
 
 from optout_proxy.hosts import normal_host
 from optout_proxy.proxy.visits import signs_of
@@ -49,6 +50,8 @@ def to_requests(
         request = engine.name(url, method=method, headers=headers, embed=embed, body=body)
         if embed is None and not request.embed and visits.guess(client, url, signs):
             request = request.inside_embed()
+        if request.embed and visits.is_lifted(client, request.page_host):
+            request = replace(request, lifted=True)
         visits.saw(client, url, signs)
         named.append(request)
     return tuple(named)

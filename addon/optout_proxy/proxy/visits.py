@@ -35,6 +35,8 @@ type Signs = dict[bytes, bytes]
 _SIGNS: Final = frozenset(
     {b"accept", b"referer", b"sec-fetch-dest", b"sec-fetch-site", b"sec-fetch-storage-access"}
 )
+_ONCE: Final = 60.0
+"""Seconds without a request after which an embed that was loaded once is stopped again."""
 _FRAMES: Final = frozenset({b"iframe", b"frame", b"embed", b"object"})
 _OWN_SITE: Final = frozenset({b"same-origin", b"same-site"})
 
@@ -100,6 +102,14 @@ class Visits:
         asker = _asker(url, signs)
         return bool(asker) and self._guess(client, asker)
 
+    def lift(self, client: str, host: str) -> None:
+        """Remember that the visitor chose to load an embed of a host once."""
+        self._of(client).lifted.put(hash(host), True)
+
+    def is_lifted(self, client: str, host: str) -> bool:
+        """Whether embeds of a host were lately chosen to be loaded; asking keeps it so."""
+        return self._of(client).lifted.get(hash(host)) is True
+
     def _frame_is_embedded(self, client: str, url: str, signs: Signs) -> bool:
         # A frame of the page's own site belongs to the visit; inside an embed it is one too.
         if signs.get(b"sec-fetch-site") not in _OWN_SITE:
@@ -136,15 +146,16 @@ class Visits:
 class _Client:
     """What one client opened.
 
-    Its documents (embedded or not), their hosts (in frames only or not), and the sites it
-    navigated to.
+    Its documents (embedded or not), their hosts (in frames only or not), the sites it navigated
+    to, and hosts whose embeds the visitor chose to load once.
     """
 
-    __slots__ = ("documents", "hosts", "sites")
+    __slots__ = ("documents", "hosts", "lifted", "sites")
 
     def __init__(self, clock: Callable[[], float], keep: float, entries: int) -> None:
         self.documents = _Recent(clock, keep, entries)
         self.hosts = _Recent(clock, keep, entries)
+        self.lifted = _Recent(clock, min(keep, _ONCE), entries)
         self.sites = _Recent(clock, keep, entries)
 
 
