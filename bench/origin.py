@@ -1,6 +1,6 @@
 """An origin on loopback that answers everything with 1 kB, over HTTP/1.1 and HTTP/2.
 
-`/slow` takes a second for a megabyte, over HTTP/1.1 only.
+`/slow` takes a second for a megabyte, `/page` gives one of HTML at once, over HTTP/1.1 only.
 A process of its own: it prints its two ports, plain and TLS, and ends when its input does.
 """
 
@@ -21,6 +21,8 @@ from loopback import certificates
 BODY = b"x" * 1024
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 1024\r\n\r\n"
 SLOW = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 1024000\r\n\r\n"
+PAGE = SLOW.replace(b"image/png", b"text/html")
+MARKUP = b"<p class=a><a href='/b?c=d'>text</a> and more text</p>\n"
 PIECES = 20
 FIELDS = [(":status", "200"), ("content-type", "text/html"), ("content-length", "1024")]
 
@@ -43,6 +45,9 @@ class Answering(asyncio.Protocol):
                     self.http2.send_headers(event.stream_id, FIELDS)
                     self.http2.send_data(event.stream_id, BODY, end_stream=True)
             self.transport.write(self.http2.data_to_send())
+            return
+        if data.startswith(b"GET /page"):
+            self.transport.write(PAGE + (MARKUP * (1024000 // len(MARKUP) + 1))[:1024000])
             return
         if data.startswith(b"GET /slow"):
             self.transport.write(SLOW)

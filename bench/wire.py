@@ -80,6 +80,7 @@ def rows(*, quick: bool) -> Iterator[Row]:
         yield _cpu("CPU a flow, answered here", "HTTPS", flows, both, 0.35, ANSWERED)
         yield _cpu("CPU a flow, tunnelled", "HTTPS", flows, both, 0.1, f"https://{FOREIGN}/p")
         yield _first_byte(both)
+        yield from _page(both)
         yield _memory("memory over bare", both.ours.memory() - both.bare.memory(), both, 25)
         yield _growth(4_000 if quick else 100_000, both)
 
@@ -104,14 +105,32 @@ def _first_byte(both: Pair) -> Row:
 
 
 async def _wait(proxy: Proxy) -> float:
+    return (await _fetched(proxy, "/slow"))[0]
+
+
+def _page(both: Pair) -> Iterator[Row]:
+    """A page of 1 MB that is rewritten: until its first byte, and its last, in milliseconds."""
+    waits = [[asyncio.run(_fetched(proxy, "/page", ends=b"0\r\n\r\n" if proxy is both.ours else b""))
+              for _ in range(7)] for proxy in both]  # fmt: skip
+    for place, what in enumerate(("first byte", "last byte")):
+        mine, theirs = (median(each[place] for each in waited) for waited in waits)
+        yield row(f"{what} of a 1 MB page", PEER, mine, theirs, "ms", None)
+
+
+async def _fetched(proxy: Proxy, path: str, ends: bytes | None = None) -> tuple[float, float]:
+    """Milliseconds until the first byte of a body, and until its end where it is waited for."""
     reader, writer = await _connect(proxy, "HTTPS", NAME)
     started = time.perf_counter()
-    writer.write(f"GET /slow HTTP/1.1\r\nHost: {NAME}\r\n\r\n".encode())
-    await reader.readuntil(b"\r\n\r\n")
+    lines = f"GET {path} HTTP/1.1\r\nHost: {NAME}\r\nSec-Fetch-Dest: document\r\n"
+    writer.write(f"{lines}Sec-Fetch-Site: none\r\n\r\n".encode())
+    head = await reader.readuntil(b"\r\n\r\n")
     await reader.readexactly(1)
-    waited = time.perf_counter() - started
+    first = last = time.perf_counter() - started
+    if ends is not None:
+        await (reader.readuntil(ends) if ends else reader.readexactly(_length(head) - 1))
+        last = time.perf_counter() - started
     writer.transport.abort()
-    return waited * 1000
+    return first * 1000, last * 1000
 
 
 def _growth(flows: int, both: Pair) -> Row:
@@ -136,7 +155,7 @@ async def _load(proxy: Proxy, kind: str, flows: int, url: str = "") -> None:
 
 
 async def _connect(proxy: Proxy, kind: str, host: str):
-    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port, limit=1 << 22)
     if kind != "HTTP/1.1":
         writer.write(f"CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\n\r\n".encode())
         await reader.readuntil(b"\r\n\r\n")

@@ -191,6 +191,18 @@ def test_an_embed_loaded_once_is_stopped_again_when_nothing_is_heard_of_it():
     assert not visits.is_lifted("a", "www.facebook.com")
 
 
+def test_what_an_embed_loaded_once_asks_elsewhere_is_no_visit_though_its_host_is_visited():
+    visits = Visits()
+    for url, signs in (document(TIMELINE), frame(TIMELINE, Referer=PAGE)):
+        visits.saw("a", url, signs)
+    asked = call(COUSIN, "same-site", Referer="https://platform.twitter.com/")
+    assert taken(visits, "a", asked) is False
+    visits.lift("a", "platform.twitter.com")
+    assert taken(visits, "a", asked) is True
+    own = call("https://platform.twitter.com/x", Referer="https://platform.twitter.com/pushed")
+    assert taken(visits, "a", own) is False
+
+
 def test_memory_is_bounded_whatever_is_opened():
     visits = Visits(clients=3, entries=10)
     for client in range(10):

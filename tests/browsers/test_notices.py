@@ -64,8 +64,8 @@ def test_a_page_of_another_site_cannot_go_on_for_the_visitor(blocked):
     ("frame", "host", "left", "down"),
     [
         ("#like", "www.facebook.com", 0, 0),
-        ("#prototype", "projects.invisionapp.com", 90, 49),
-        ("#tweet", "platform.twitter.com", 90, 53),
+        ("#prototype", "projects.invisionapp.com", 90, 40),
+        ("#tweet", "platform.twitter.com", 90, 44),
     ],
 )
 def test_the_notice_of_a_widget_leads_to_it(blocked, frame, host, left, down):
@@ -78,6 +78,41 @@ def test_the_notice_of_a_widget_leads_to_it(blocked, frame, host, left, down):
     came = _came(origin, host, dest="document")
     assert came is not None, "the link leads nowhere"
     assert PERSON in str(came.headers), "a visit, made on purpose, goes as it is"
+
+
+def test_a_widget_is_loaded_once_without_identity_and_stopped_again(blocked):
+    browser, origin = blocked
+    browser.goto(GOV)
+    visit.settle(browser, origin)
+    origin.reached.clear()
+    x, y = browser.where("#tweet")
+    browser.click_at(x - 90, y + 62)
+    came = _came(origin, "platform.twitter.com", dest="iframe")
+    assert came is not None, "nothing is loaded"
+    visit.settle(browser, origin)
+    theirs = [one for one in origin.reached if "twitter.com" in one.host]
+    assert len(theirs) > 1, "what it asks for itself is stopped"
+    assert not any("optout-proxy" in one.target for one in theirs)
+    assert not any(PERSON in f"{one.target}{one.headers}" for one in theirs)
+    origin.reached.clear()
+    browser.goto(GOV)
+    visit.settle(browser, origin)
+    assert [one.url for one in origin.reached if "twitter.com" in one.host] == []
+
+
+def test_the_page_cannot_load_a_widget_for_the_visitor(blocked):
+    browser, origin = blocked
+    browser.goto(GOV)
+    visit.settle(browser, origin)
+    origin.reached.clear()
+    browser.evaluate(
+        "(document.querySelector('#tweet').src += '&optout-proxy=go-on',"
+        " document.querySelector('#like').contentWindow.location ="
+        " document.querySelector('#like').src + '&optout-proxy=go-on', 1)"
+    )
+    visit.settle(browser, origin)
+    hosts = {"platform.twitter.com", "www.facebook.com"}
+    assert [one.url for one in origin.reached if one.host in hosts] == []
 
 
 @pytest.mark.parametrize("variant", ["hash", "meta"])

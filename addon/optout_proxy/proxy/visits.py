@@ -92,7 +92,7 @@ class Visits:
         asker = _asker(url, signs)
         known = self._known(client, asker) if asker else None
         # The mark alone says too little: whoever does not know what we know would take it for one.
-        return self._guess(client, asker) if known is None and marked and asker else known
+        return self._guess(client, asker, url) if known is None and marked and asker else known
 
     def guess(self, client: str, url: str, signs: Signs) -> bool:
         """Whether to take a request without a sure sign for an embed's; False where nobody asked.
@@ -100,7 +100,7 @@ class Visits:
         Towards less: only a site that the client lately opened by itself is taken for visited.
         """
         asker = _asker(url, signs)
-        return bool(asker) and self._guess(client, asker)
+        return bool(asker) and self._guess(client, asker, url)
 
     def lift(self, client: str, host: str) -> None:
         """Remember that the visitor chose to load an embed of a host once."""
@@ -118,7 +118,7 @@ class Visits:
             return True
         asker = _asker(url, signs)
         known = self._known(client, asker)
-        return self._guess(client, asker) if known is None else known
+        return self._guess(client, asker, url) if known is None else known
 
     def _known(self, client: str, asker: str) -> bool | None:
         memory = self._of(client)
@@ -127,10 +127,13 @@ class Visits:
             memory.sites.put(hash(site_of(host_of(asker))), True)
         return embedded
 
-    def _guess(self, client: str, asker: str) -> bool:
+    def _guess(self, client: str, asker: str, url: str) -> bool:
         memory, host = self._of(client), host_of(asker)
         if memory.hosts.get(hash(host)):
             return True
+        tells_host_only = asker.endswith("/") and asker.count("/") == 3
+        if tells_host_only and host != host_of(url) and self.is_lifted(client, host):
+            return True  # it was promised that what is loaded once goes without identity
         return memory.sites.get(hash(site_of(host))) is None
 
     def _of(self, client: str) -> _Client:
