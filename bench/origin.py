@@ -1,6 +1,6 @@
 """An origin on loopback that answers everything with 1 kB, over HTTP/1.1 and HTTP/2.
 
-`/slow` takes a second for a megabyte, `/page` gives one of HTML at once, over HTTP/1.1 only.
+`/slow` takes a second for a megabyte, `/large` gives one of HTML at once, over HTTP/1.1 only.
 A process of its own: it prints its two ports, plain and TLS, and ends when its input does.
 """
 
@@ -46,7 +46,7 @@ class Answering(asyncio.Protocol):
                     self.http2.send_data(event.stream_id, BODY, end_stream=True)
             self.transport.write(self.http2.data_to_send())
             return
-        if data.startswith(b"GET /page"):
+        if data.startswith(b"GET /large"):
             self.transport.write(PAGE + (MARKUP * (1024000 // len(MARKUP) + 1))[:1024000])
             return
         if data.startswith(b"GET /slow"):
