@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from engines import PAGE, ask, engine
+from engines import PAGE, SPY, ask, engine
+from optout_proxy.errors import InputError
 from optout_proxy.pages import PagePlan
+from optout_proxy.registry.tool_file import parse_tool_file
 
 GOV = "https://www.gov.example/topics"
 
@@ -105,3 +107,23 @@ def test_integrity_goes_where_another_body_comes(level, replaced):
 def test_pages_change_when_the_choices_do():
     written = {plan(level).stamp() for level in ("allow", "signal", "strip", "block")}
     assert len(written) == 4
+
+
+REFUSED = [
+    ('flags = [{ name = "off", value = "</script>" }]', "could end the script"),
+    ('flags = [{ name = "off", value = "true", ids = "(" }]', "is no expression"),
+    ('flags = [{ name = "off", value = "true", when = "x" }]', "when"),
+    ('markup = ["<meta onload=x>"]', "no start tag"),
+    ('storage = ["/(/"]', "is no expression"),
+]
+
+
+@pytest.mark.parametrize(("line", "said"), REFUSED)
+def test_a_tool_file_that_could_harm_a_page_is_refused_with_its_line(line, said):
+    start = SPY.index("[page]")
+    text = f"{SPY[:start]}[page]\n{line}\n{SPY[SPY.index('[express]') :]}"
+    at = text[: text.index(line)].count("\n") + 1
+    with pytest.raises(InputError) as refused:
+        parse_tool_file(text, "spy", "spy.toml")
+    assert f"spy.toml, line {at}" in str(refused.value) or f"spy.toml:{at}" in str(refused.value)
+    assert said in str(refused.value)

@@ -163,7 +163,7 @@ class Engine:
         return found
 
     def may_stop(self, host: str) -> bool:
-        """Whether a rule in force names a host, so that nothing reaches it undecided."""
+        """Whether a rule in force names a host."""
         found = self._stoppable.get(host)
         if found is None:
             tools = self._recogniser.naming(host)

@@ -20,6 +20,13 @@ GOOGLE_IDS: Final = (
 """Ids of Google's tags: `G-…`, `UA-…-1`, `AW-…`. Not `GTM-…`: a container has no such flag."""
 
 
+def _check_expression(text: str) -> None:
+    try:
+        re.compile(text)
+    except re.error as wrong:
+        raise ValueError(f"{text!r} is no expression: {wrong}") from None
+
+
 class Flag(msgspec.Struct, frozen=True):
     """A global that a tool reads as an opt-out; a `*` in the name stands for an id in the page."""
 
@@ -30,7 +37,7 @@ class Flag(msgspec.Struct, frozen=True):
     """Expression for the ids that `*` stands for."""
 
     def __post_init__(self) -> None:
-        re.compile(self.ids)
+        _check_expression(self.ids)
         if _UNSAFE.search(self.value):
             raise ValueError(f"{self.value!r} could end the script that it is put into")
 
@@ -62,7 +69,7 @@ class PagePlan(msgspec.Struct, frozen=True):
             if not _MARKUP.fullmatch(text):
                 raise ValueError(f"{text!r} is no start tag with quoted attributes")
         for name in (*self.cookies, *self.storage):
-            re.compile(expression(name))
+            _check_expression(expression(name))
 
     @property
     def is_empty(self) -> bool:

@@ -23,7 +23,7 @@ from optout_proxy.engine.tool import (
 )
 from optout_proxy.errors import InputError
 from optout_proxy.model import ACTIONS, LEVELS, ROLES, TYPES, Action, Role, RuleRef, Type
-from optout_proxy.pages.plan import Flag, PagePlan
+from optout_proxy.pages.plan import GOOGLE_IDS, Flag, PagePlan
 from optout_proxy.registry.toml_table import Table, is_host
 from optout_proxy.registry.toml_text import first_line_of_value, read_text
 from optout_proxy.rules.options import RuleError
@@ -298,7 +298,7 @@ def _flag(table: Table) -> Flag:
     table.only(Flag.__struct_fields__)
     name, value = table.string("name"), table.string("value")
     try:
-        return Flag(name, value)
+        return Flag(name, value, table.string("ids", GOOGLE_IDS))
     except ValueError as error:
         raise table.wrong("value", str(error)) from None
 
