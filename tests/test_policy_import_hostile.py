@@ -64,6 +64,12 @@ LONG = {
 }
 
 
+def test_an_address_with_control_characters_is_no_text_of_a_link():
+    home = "<link rel=canonical href='https://shop.example/privacy'>"
+    told = "<h4>Tool name: Crazy Egg</h4><p><b>Purpose:</b> see the web<a href=\x0ex></a> page</p>"
+    hold(f"{home}{told}".encode(), "a.html")
+
+
 @pytest.mark.parametrize("raw", LONG.values(), ids=LONG.keys())
 def test_whatever_is_repeated_is_answered_in_time(raw):
     start = time.process_time()

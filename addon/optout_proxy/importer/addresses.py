@@ -20,6 +20,7 @@ _SNAPSHOT: Final = re.compile(
     r"https?://web\.archive\.org/web/\d{8,14}(?:[a-z]{2}_)?/https?(?::|%3A)[^\s)\"'<>\]]{3,1000}",
     re.IGNORECASE,
 )
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]{0,20}):", re.IGNORECASE)
 _TAG: Final = re.compile(r"<(?:link|meta|base)\b[^<>]{0,1000}>", re.IGNORECASE)
 _NAMES_HOME: Final = re.compile(
@@ -88,13 +89,18 @@ class Addresses:
             url = url.partition("?")[0]
         if not _is_good(url) or (archived_as and not _is_good(archived_as)):
             return None
-        return Link(text, url, archived_as=archived_as)
+        return Link(_without_controls(text), url, archived_as=archived_as)
 
     def _refuse(self, target: str, line: int) -> None:
         if len(self.refused) < 100 and line not in self.refused:
             scheme = _SCHEME.match(target)
             what = f"{scheme[0].lower()}…" if scheme else "a relative address"
             self.refused[line] = what
+
+
+def _without_controls(text: str) -> str:
+    """The text of a link as a policy file accepts it: an address may stand there as it was typed."""
+    return _CONTROLS.sub(" ", text) if _CONTROLS.search(text) else text
 
 
 def _joined(base: str, target: str) -> str:

@@ -238,9 +238,9 @@ def _retention(old: Policy, new: Policy) -> Iterator[Change]:
     gone, come = sorted(set(before) - set(after)), sorted(set(after) - set(before))
     if not come and not gone:
         return
-    told = ", ".join(_days(it) for it in come) or "no such period"
+    told = " and for ".join(_days(it) for it in come) or "no such period"
     longer = not come or not gone or max(come) > max(gone)
-    was = ", ".join(_days(it) for it in gone) or "no such period"
+    was = " and for ".join(_days(it) for it in gone) or "no such period"
     yield Change(
         "decide" if longer else "note", "policy", f"something is kept for {told}, before: {was}"
     )
