@@ -99,7 +99,7 @@ class Addresses:
 
 
 def _without_controls(text: str) -> str:
-    """The text of a link as a policy file accepts it: an address may stand there as it was typed."""
+    """The text of a link as a policy file accepts it; it may be an address as it was typed."""
     return _CONTROLS.sub(" ", text) if _CONTROLS.search(text) else text
 
 
